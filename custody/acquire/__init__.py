@@ -1,0 +1,1 @@
+"""The affected host: what to read, how to read it, what happened."""

@@ -1,0 +1,1 @@
+"""A BagIt bag, sealed."""

@@ -1,0 +1,268 @@
+"""The only place that syncs, renames and locks.
+
+Three write verbs, each durable when it returns: :func:`create` (must not exist),
+:func:`create_or_equal` (may exist with the same bytes) and :func:`replace`.  The order of system
+calls is always: write, fsync file, rename or link, fsync directory.  Private as a secret:
+directories 0700, files 0600, whatever the umask.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from custody.errors import ExistsError, LockedError, StorageError
+
+try:  # Windows and others without flock can verify, not write
+    import fcntl
+except ImportError:  # pragma: no cover - exercised on Windows only
+    fcntl = None  # type: ignore[assignment]
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIRECTORY = 0o700
+_RENAME_NOREPLACE = 1
+_AT_FDCWD = -100
+_LOCK_POLL_SECONDS = 0.05
+
+
+def storage_error(doing: str, path: object, err: OSError) -> StorageError:
+    """Say in a responder's words why a write failed."""
+    words = {
+        errno.ENOSPC: "the disk is full",
+        errno.EDQUOT: "the disk quota is used up",
+        errno.EROFS: "the file system is read-only",
+        errno.EFBIG: "the file is too large for this file system",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "not permitted",
+    }
+    why = words.get(err.errno or 0, err.strerror or str(err))
+    return StorageError(doing, path, why)
+
+
+@contextmanager
+def private_umask() -> Iterator[None]:
+    """Make every file and directory created inside private, also by other threads."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write every byte of *data*, however many calls that takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in *path* durable."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(fd)
+    except OSError as err:  # some network and FUSE file systems cannot sync a directory
+        if err.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(fd)
+
+
+def _write_new(path: Path, data: bytes, flags: int) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flags, PRIVATE_FILE)
+    try:
+        with suppress(PermissionError):  # FAT has no modes; the caller judges that
+            os.fchmod(fd, PRIVATE_FILE)
+        write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def create(path: Path, data: bytes) -> None:
+    """Write a file that must not exist yet.
+
+    A failed attempt leaves no file behind.
+
+    :raises ExistsError: if something stands at *path*.
+    :raises StorageError: if it could not be written durably.
+    """
+    try:
+        _write_new(path, data, os.O_EXCL)
+        sync_directory(path.parent)
+    except FileExistsError as err:
+        raise ExistsError("create", path, "it exists already; nothing was overwritten") from err
+    except OSError as err:
+        with suppress(OSError):
+            path.unlink()
+        raise storage_error("create", path, err) from err
+
+
+def create_or_equal(path: Path, data: bytes) -> None:
+    """Write a file that may exist already with exactly these bytes.
+
+    :raises ExistsError: if it exists with other bytes.
+    :raises StorageError: if it could not be written durably.
+    """
+    try:
+        create(path, data)
+    except ExistsError:
+        if path.is_symlink() or path.read_bytes() != data:
+            raise
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put *data* at *path* in one step: readers see the old bytes or the new ones.
+
+    Callers hold a lock: the staging name ``<name>.new`` is fixed, so a crashed attempt leaves
+    one file that the next attempt overwrites.
+
+    :raises StorageError: if it could not be written durably; *path* is then unchanged, or
+        changed and perhaps not durable.
+    """
+    staged = path.with_name(path.name + ".new")
+    try:
+        _write_new(staged, data, os.O_TRUNC)
+        os.replace(staged, path)
+        sync_directory(path.parent)
+    except OSError as err:
+        raise storage_error("write", path, err) from err
+
+
+def make_directory(path: Path) -> None:
+    """Make one private directory that must not exist yet, durably.
+
+    :raises ExistsError: if something stands at *path*.
+    :raises StorageError: if it could not be made.
+    """
+    try:
+        path.mkdir(PRIVATE_DIRECTORY)
+        with suppress(PermissionError):
+            path.chmod(PRIVATE_DIRECTORY)
+        sync_directory(path.parent)
+    except FileExistsError as err:
+        raise ExistsError("create directory", path, "it exists already") from err
+    except OSError as err:
+        raise storage_error("create directory", path, err) from err
+
+
+def ensure_directory(path: Path) -> None:
+    """Make a private directory and its missing parents; an existing directory is left as it is."""
+    if path.is_dir():
+        return
+    ensure_directory(path.parent)
+    try:
+        make_directory(path)
+    except ExistsError:
+        if not path.is_dir():
+            raise
+
+
+def publish(staged: Path, final: Path) -> None:
+    """Move a finished directory or file to its final name, never onto something else.
+
+    The content must be synced already (:func:`sync_file_system`).
+
+    :raises ExistsError: if something stands at *final*.
+    :raises StorageError: if the move failed.
+    """
+    try:
+        _rename_new(staged, final)
+        sync_directory(final.parent)
+        sync_directory(staged.parent)
+    except FileExistsError as err:
+        raise ExistsError("publish", final, "it exists already; nothing was overwritten") from err
+    except OSError as err:
+        raise storage_error("publish", final, err) from err
+
+
+def _rename_new(staged: Path, final: Path) -> None:
+    """``renameat2(RENAME_NOREPLACE)``, or a look and a rename where the system lacks it."""
+    renameat2 = getattr(_libc(), "renameat2", None)
+    if renameat2 is not None:
+        result = renameat2(
+            _AT_FDCWD, os.fsencode(staged), _AT_FDCWD, os.fsencode(final), _RENAME_NOREPLACE
+        )
+        if result == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise OSError(number, os.strerror(number), str(final))
+    if os.path.lexists(final):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final))
+    os.rename(staged, final)
+
+
+def sync_file_system(fd: int) -> None:
+    """Make everything written so far on the file system of *fd* durable: one call, not one a file.
+
+    :raises OSError: if the system reports that a write was lost (Linux 5.8 and newer do).
+    """
+    syncfs = getattr(_libc(), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+        return
+    if syncfs(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def sync_file(fd: int) -> None:
+    """Make one open file's content durable."""
+    os.fsync(fd)
+
+
+def _libc() -> ctypes.CDLL | None:
+    if os.name != "posix":
+        return None
+    return ctypes.CDLL(None, use_errno=True)
+
+
+@contextmanager
+def lock(path: Path, *, wait_seconds: float) -> Iterator[None]:
+    """Hold the writer's lock: an flock on a file that is made once and never renamed.
+
+    The holder's process id stands in the file while it is held, so that others can name it;
+    the file is empty otherwise.
+
+    :param wait_seconds: how long to wait for another holder; 0 asks once.
+    :raises LockedError: if another process still holds it after that.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+    except OSError as err:
+        raise storage_error("lock", path, err) from err
+    try:
+        _take(fd, path, wait_seconds)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(fd, 0)
+    finally:
+        os.close(fd)
+
+
+def _take(fd: int, path: Path, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            if time.monotonic() >= deadline:
+                holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+                raise LockedError(
+                    "lock",
+                    path.parent,
+                    f"process {holder} is writing to it",
+                    hint="wait for it to finish and try again",
+                ) from err
+            time.sleep(_LOCK_POLL_SECONDS)
+        else:
+            return

@@ -1,0 +1,1 @@
+"""Who signs, and whom we believe."""

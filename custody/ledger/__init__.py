@@ -1,0 +1,1 @@
+"""The custody ledger: an RFC 6962 transparency log in C2SP tlog-tiles layout."""
