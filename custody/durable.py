@@ -80,6 +80,10 @@ def _write_new(path: Path, data: bytes, flags: int) -> None:
             os.fchmod(fd, PRIVATE_FILE)
         write_all(fd, data)
         os.fsync(fd)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(path)
+        raise
     finally:
         os.close(fd)
 
@@ -98,8 +102,6 @@ def create(path: Path, data: bytes) -> None:
     except FileExistsError as err:
         raise ExistsError("create", path, "it exists already; nothing was overwritten") from err
     except OSError as err:
-        with suppress(OSError):
-            path.unlink()
         raise storage_error("create", path, err) from err
 
 
