@@ -1,0 +1,47 @@
+"""From an exception to what the user is told and the exit code."""
+
+from __future__ import annotations
+
+import traceback
+
+import typer
+
+from custody.errors import CustodyError
+
+from . import console, exit_codes
+
+_RUN_AGAIN = "run it again with -vv to see where it happened"
+
+
+def report(exc: BaseException) -> int:
+    """Say what went wrong, once, and return the exit code.
+
+    A reader of stdout that has gone away is not told anything; nobody is left to read it.
+    """
+    if isinstance(exc, typer.Exit):
+        return exc.exit_code
+    if isinstance(exc, console.StdoutClosed):
+        return exit_codes.UNEXPECTED
+    if console.mode().verbose > 1:
+        console.trace("".join(traceback.format_exception(exc)).splitlines())
+    if isinstance(exc, typer.TyperException):
+        return _usage(exc)
+    code = exit_codes.for_error(exc)
+    if isinstance(exc, CustodyError):
+        console.error(exc.what, exc.thing, exc.why, exc.hint, code)
+    elif isinstance(exc, KeyboardInterrupt):
+        console.error("interrupted", None, "", "", code)
+    else:
+        console.error("unexpected error", type(exc).__name__, str(exc), _RUN_AGAIN, code)
+    return code
+
+
+def _usage(exc: typer.TyperException) -> int:
+    """The parser's own complaints, in the same form as everybody's."""
+    context = getattr(exc, "ctx", None)
+    command = context.command_path if context is not None else "custody"
+    message = exc.format_message().strip().rstrip(".")
+    why = message[:1].lower() + message[1:]
+    hint = f"{command} --help"
+    console.error("read the command line", command, why, hint, exit_codes.USAGE)
+    return exit_codes.USAGE

@@ -1,0 +1,172 @@
+"""The options that commands share, and the only reading of the environment.
+
+A value from the environment is never an option's default, because ``--help`` would print it.
+
+Every command has the global options (:func:`choose`), before and after the verb;
+:mod:`custody.cli.frame` adds them.  The others are types for a command's own parameters.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from custody.errors import FormatError, UsageError
+from custody.formats import vkey
+
+from . import console
+
+TrustOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust",
+        metavar="DIR",
+        help="The folder that says whom to believe; otherwise the trust folder of your own.",
+        show_default=False,
+    ),
+]
+PassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        metavar="FILE",
+        help="Read the passphrase from this file (or CUSTODY_PASSPHRASE_FILE names it).",
+        show_default=False,
+    ),
+]
+PassphraseFdOption = Annotated[
+    int | None,
+    typer.Option(
+        "--passphrase-fd",
+        metavar="N",
+        help="Read the passphrase from this open file descriptor.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenCase:
+    """The case directory the user named, and whether ``CUSTODY_CASE`` did it for them."""
+
+    path: Path
+    from_environment: bool
+
+
+class _State:
+    case: Path | None = None
+
+
+def choose(name: str, value: Any) -> None:
+    """Take one global option as given, before or after the verb.
+
+    :raises UsageError: if it contradicts what was given before.
+    """
+    if name == "case":
+        _choose_case(Path(value))
+        return
+    before = console.mode()
+    changes: dict[str, Any] = {name: value}
+    if name == "verbose":
+        changes = {name: before.verbose + int(value)}
+    elif name == "no_progress":
+        changes = {"progress": False}
+    after = replace(before, **changes)
+    if after.quiet and after.verbose:
+        raise UsageError("read the command line", "-q and -v", "they contradict each other")
+    console.set_mode(after)
+
+
+def _choose_case(path: Path) -> None:
+    if _State.case not in (None, path):
+        raise UsageError("read the command line", "--case", "it is given twice, for two cases")
+    if not path.parts:
+        raise UsageError("read the command line", "--case", "the name is empty")
+    _State.case = path
+
+
+def case() -> ChosenCase | None:
+    """The case directory from ``--case``, else from ``CUSTODY_CASE``, else none."""
+    if _State.case is not None:
+        return ChosenCase(_State.case, from_environment=False)
+    named = os.environ.get("CUSTODY_CASE")
+    return ChosenCase(Path(named), from_environment=True) if named else None
+
+
+def needed_case(command: str) -> Path:
+    """The case directory, for a command that cannot do without one.
+
+    A case that the environment named is said aloud, so that nobody works in the wrong one.
+
+    :param command: what to type, for the hint: ``ledger list``.
+    :raises UsageError: if no case is named.
+    """
+    chosen = case()
+    if chosen is None:
+        raise UsageError(
+            "find the case",
+            None,
+            "neither --case nor CUSTODY_CASE names it",
+            hint=f"custody {command} --case DIR",
+        )
+    if chosen.from_environment:
+        console.remark(f"case from CUSTODY_CASE: {chosen.path}")
+    return chosen.path
+
+
+def home() -> Path:
+    """Where this user's keys, trust and memory lie: ``CUSTODY_HOME``, or the platform's place.
+
+    :raises UsageError: if there is no home directory to put it in.
+    """
+    named = os.environ.get("CUSTODY_HOME")
+    if named:
+        return Path(named)
+    try:
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Application Support" / "custody"
+        if os.name == "nt":
+            return Path(os.environ.get("APPDATA") or Path.home() / "AppData/Roaming") / "custody"
+        # The XDG specification: a relative path there is to be ignored.
+        xdg = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+        return (xdg if xdg.is_absolute() else Path.home() / ".config") / "custody"
+    except RuntimeError as err:
+        raise UsageError(
+            "find your keys",
+            None,
+            "you have no home directory",
+            hint="set CUSTODY_HOME to a directory of your own",
+        ) from err
+
+
+def trust_directory(option: Path | None) -> Path:
+    """The trust folder: what ``--trust`` says, else the one in :func:`home`.
+
+    :raises UsageError: if ``--trust`` names something that is not a directory.
+    """
+    if option is None:
+        return home() / "trust"
+    if not option.is_dir():
+        raise UsageError("read the trust folder", option, "there is no such directory")
+    return option
+
+
+def verifier_key(text: str) -> vkey.VerifierKey:
+    """A verifier key typed on the command line.
+
+    :raises UsageError: if it is not one.
+    """
+    try:
+        return vkey.parse(text.strip())
+    except FormatError as err:
+        raise UsageError(
+            err.what,
+            err.thing,
+            err.why,
+            hint="the line is printed by custody key show, whole and on one line",
+        ) from err
