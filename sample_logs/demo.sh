@@ -1,0 +1,82 @@
+#!/bin/sh
+# The main job on the sample logs, in a temporary directory that is removed afterwards.
+# Every command is printed before it runs.  Ends with 0 only if each gave the exit code it should.
+set -eu
+unset CUSTODY_CASE CUSTODY_PASSPHRASE_FILE 2>/dev/null || :
+
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/custody-demo.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+chmod 700 "$work"
+cd "$work"
+export CUSTODY_HOME="$work/home"
+
+say() { printf '\n# %s\n' "$*"; }
+
+# The command as one would type it: words with anything odd in them are quoted.
+show() {
+  printf '$'
+  for word in "$@"; do
+    case $word in
+      *[!A-Za-z0-9_./:=@%+-]*) printf " '%s'" "$word" ;;
+      *) printf ' %s' "$word" ;;
+    esac
+  done
+  printf '\n'
+}
+
+# expect CODE COMMAND...: show it, run it, and stop if it ends otherwise.
+expect() {
+  wanted=$1
+  shift
+  show "$@"
+  code=0
+  "$@" || code=$?
+  [ "$code" -eq 0 ] || printf '(exit %s)\n' "$code"
+  if [ "$code" -ne "$wanted" ]; then
+    printf 'demo: that should have been exit %s\n' "$wanted" >&2
+    exit 1
+  fi
+}
+
+say 'A host with logs: a copy of the samples, as if it were /var/log of web01.'
+mkdir web01
+cp -R "$here/var" web01/
+(umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >passphrase)
+
+say 'Open a case: a directory, a ledger, its first entry, and the keys.'
+expect 0 custody init case --number STL-2026-014 --title 'Intrusion on web01' \
+  --passphrase-file passphrase
+
+say 'Collect: read, seal, sign, enter in the ledger.'
+expect 0 custody collect web01/var/log --case case --passphrase-file passphrase \
+  --authority 'Instruction of the security office, 4 March 2026' --evidence-number 1
+
+say 'Verify the bundle, then the whole case.'
+bundle=$(find case/bundles -mindepth 1 -maxdepth 1 -type d)
+expect 0 custody verify "$bundle"
+expect 0 custody verify case
+
+say 'Change one byte of a copy: it is found, and the exit code is 10.'
+cp -R "$bundle" altered
+victim=$(find altered/data -name auth.log)
+show dd of="$victim" bs=1 seek=1000 conv=notrunc
+printf '\001' | dd of="$victim" bs=1 seek=1000 conv=notrunc 2>/dev/null
+expect 10 custody verify altered
+
+say 'The ledger: what happened, and the proof that nothing was taken out.'
+expect 0 custody ledger list --case case
+expect 0 custody ledger verify --case case
+
+say 'The same bundle, seen by tools that are not ours.'
+cd "$bundle"
+if command -v sha256sum >/dev/null 2>&1; then
+  expect 0 sha256sum --quiet --check manifest-sha256.txt tagmanifest-sha256.txt
+fi
+if command -v bagit.py >/dev/null 2>&1; then
+  expect 0 env PYTHONWARNINGS=ignore bagit.py --quiet --validate .
+fi
+cd "$work"
+
+say 'Done. The case, the keys and the passphrase of this demonstration are removed now.'
