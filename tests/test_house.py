@@ -30,10 +30,15 @@ LAYERS = {
     "custody.findings": GROUND,
     "custody.reading": GROUND,
     "custody.formats": PURE,
-    "custody.ledger": PURE,  # merkle, tiles, checkpoint, proof, policy, entry
-    "custody.ledger.log": ROOM,
-    "custody.ledger.check": ROOM,
-    "custody.ledger.witness": ROOM,
+    "custody.ledger": ROOM,  # log, reader, check, witness; what is arithmetic is named here:
+    "custody.ledger.checkpoint": PURE,
+    "custody.ledger.entry": PURE,
+    "custody.ledger.growth": PURE,
+    "custody.ledger.merkle": PURE,
+    "custody.ledger.policy": PURE,
+    "custody.ledger.proof": PURE,
+    "custody.ledger.receipt": PURE,
+    "custody.ledger.tiles": PURE,
     "custody.case": ROOM,
     "custody.bundle": ROOM,
     "custody.acquire": ROOM,
@@ -205,7 +210,8 @@ def test_only_durable_renames_links_and_syncs(modules: dict[str, Module]) -> Non
         for module in modules.values()
         if module.name != "custody.durable"
         for name, line in module.reached()
-        if name in RENAMES_AND_SYNCS or name.endswith((".hardlink_to", ".rename"))
+        if name in RENAMES_AND_SYNCS
+        or (name.endswith((".hardlink_to", ".rename")) and not name.startswith("custody."))
     ]
     assert found == []
 
