@@ -12,8 +12,9 @@ import ctypes
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from custody.errors import ExistsError, LockedError, StorageError
@@ -28,6 +29,7 @@ PRIVATE_DIRECTORY = 0o700
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
 _LOCK_POLL_SECONDS = 0.05
+_OPEN_AT_ONCE = 64
 
 
 def storage_error(doing: str, path: object, err: OSError) -> StorageError:
@@ -74,7 +76,8 @@ def sync_directory(path: Path) -> None:
 
 
 def _write_new(path: Path, data: bytes, flags: int) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flags, PRIVATE_FILE)
+    flags |= os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(path, flags, PRIVATE_FILE)
     try:
         with suppress(PermissionError):  # FAT has no modes; the caller judges that
             os.fchmod(fd, PRIVATE_FILE)
@@ -268,3 +271,89 @@ def _take(fd: int, path: Path, wait_seconds: float) -> None:
             time.sleep(_LOCK_POLL_SECONDS)
         else:
             return
+
+
+def write_group(files: Iterable[tuple[Path, bytes]]) -> None:
+    """Put several files in place, all of them durable when this returns.
+
+    For files that nothing promises yet: what stands at their names is replaced, and a crash may
+    leave any of them whole, torn or missing.  The promise is the one file written after this.
+    Missing directories are made.  Order: write some, fsync each of them, and so on; at the end
+    fsync each directory in which a name is new.
+
+    :raises StorageError: if any of them could not be written durably.
+    """
+    changed: dict[Path, None] = {}
+    rest = iter(files)
+    while some := list(islice(rest, _OPEN_AT_ONCE)):
+        _write_some(some, changed)
+    _sync_directories("write", changed)
+
+
+def _write_some(files: Sequence[tuple[Path, bytes]], changed: dict[Path, None]) -> None:
+    opened: list[int] = []
+    path = Path()
+    try:
+        for path, data in files:
+            _make_parents(path.parent, changed)
+            opened.append(_open_over(path))
+            changed[path.parent] = None
+            write_all(opened[-1], data)
+        # Written first and synced then: one sync carries much of the others along.
+        for fd in opened:
+            sync_file(fd)
+    except OSError as err:
+        raise storage_error("write", path, err) from err
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def _sync_directories(doing: str, paths: Iterable[Path]) -> None:
+    path = Path()
+    try:
+        for path in paths:
+            sync_directory(path)
+    except OSError as err:
+        raise storage_error(doing, path, err) from err
+
+
+def discard(paths: Sequence[Path]) -> None:
+    """Remove files that nothing promises, and make that durable; a missing one is no matter.
+
+    :raises StorageError: if one of them cannot be removed.
+    """
+    changed: dict[Path, None] = {}
+    path = Path()
+    try:
+        for path in paths:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+                changed[path.parent] = None
+    except OSError as err:
+        raise storage_error("remove", path, err) from err
+    _sync_directories("remove", changed)
+
+
+def _make_parents(path: Path, changed: dict[Path, None]) -> None:
+    """Make a private directory and its missing parents; note whose names are to be synced."""
+    if path.is_dir():
+        return
+    _make_parents(path.parent, changed)
+    path.mkdir(PRIVATE_DIRECTORY)
+    with suppress(PermissionError):
+        path.chmod(PRIVATE_DIRECTORY)
+    changed[path.parent] = None
+
+
+def _open_over(path: Path) -> int:
+    """Create *path* anew.  A leftover is unlinked, not truncated: it may have a second name."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        fd = os.open(path, flags, PRIVATE_FILE)
+    except FileExistsError:
+        os.unlink(path)
+        fd = os.open(path, flags, PRIVATE_FILE)
+    with suppress(PermissionError):
+        os.fchmod(fd, PRIVATE_FILE)
+    return fd
