@@ -34,6 +34,7 @@ LAYERS = {
     "custody.ledger.checkpoint": PURE,
     "custody.ledger.entry": PURE,
     "custody.ledger.growth": PURE,
+    "custody.ledger.judge": PURE,
     "custody.ledger.merkle": PURE,
     "custody.ledger.policy": PURE,
     "custody.ledger.proof": PURE,

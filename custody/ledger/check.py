@@ -1,0 +1,292 @@
+"""Check a ledger by making it again: nothing stored is believed that can be derived.
+
+1. The checkpoint is there and well-formed, and of the origin that is asked for.
+2. It is signed by the key that is trusted for its origin.
+3. Every name in the directory is one that the layout knows.
+4. Every entry is a canonical envelope, and its signature is judged by the caller.
+5. Every tile, and every partial one, is byte for byte what the entries make it.
+6. The entries lead to the root in the checkpoint.
+
+Bad evidence is a finding, and all findings are collected.  Files beyond what the checkpoint
+covers were never promised, so they are a remark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from custody.errors import CustodyError, FormatError, NotFoundError, StorageError
+from custody.findings import Finding
+from custody.formats import dsse
+from custody.formats.dsse import Envelope
+from custody.formats.vkey import VerifierKey
+from custody.identity.signing import is_signed
+from custody.ledger import listing, merkle, tiles
+from custody.ledger.checkpoint import Checkpoint
+from custody.ledger.growth import Growth, leaf_hashes
+from custody.ledger.judge import Verdict, judge
+from custody.ledger.listing import Listing
+from custody.ledger.reader import CHECKPOINT, LedgerReader, Published
+from custody.ledger.tiles import ENTRIES, TILE_WIDTH, Tile
+
+MOST_FINDINGS = 10_000
+
+EntryVerdict = Literal["trusted", "untrusted", "bad"]
+VerifyEntry = Callable[[int, Envelope], EntryVerdict]
+"""Judges the signature of an entry: *bad* where a trusted key is named and did not sign."""
+Progress = Callable[[int, int], None]
+"""Told how many entries are done, of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What checking a ledger came to.
+
+    :ivar origin: the log's name; None, like the next two, where there is no readable checkpoint.
+    :ivar size: how many entries the checkpoint covers.
+    :ivar root: the root hash in the checkpoint.
+    :ivar findings: what is wrong.
+    :ivar not_checked: what could not be judged, because no trusted key is there for it.
+    :ivar remarks: what is there and does not matter.
+    """
+
+    origin: str | None
+    size: int | None
+    root: bytes | None
+    findings: tuple[Finding, ...]
+    not_checked: tuple[Finding, ...]
+    remarks: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Failed if anything is wrong; else cannot-verify if anything could not be judged."""
+        if self.findings:
+            return "failed"
+        return "cannot-verify" if self.not_checked else "ok"
+
+
+def check(
+    directory: Path,
+    origin: str | None,
+    log_keys: Iterable[VerifierKey],
+    verify_entry: VerifyEntry,
+    progress: Progress | None = None,
+) -> Report:
+    """Check the ledger in *directory* by the steps in this module's list.
+
+    :param origin: the name that the log must have; None takes any.
+    :param log_keys: the log keys that the verifier trusts, of any origin.
+    :param verify_entry: judges each entry's signature.
+    :raises NotFoundError: if there is no ledger: neither a checkpoint nor a tile.
+    :raises StorageError: if the system cannot read it.
+    """
+    checker = _Checker(directory, verify_entry, progress or (lambda _done, _of: None))
+    published = checker.published(origin)
+    if published is None:
+        return checker.report(None)
+    checker.judge(published, log_keys)
+    checker.names(published.size)
+    checker.derive(published.checkpoint)
+    return checker.report(published.checkpoint)
+
+
+def by_keys(keys: Iterable[VerifierKey]) -> VerifyEntry:
+    """Judge entries by a fixed set of signers' keys, whatever their validity in time."""
+    known = {key.fingerprint(): key for key in keys}
+
+    def verify_entry(_index: int, envelope: Envelope) -> EntryVerdict:
+        verdict: EntryVerdict = "untrusted"
+        for signature in envelope.signatures:
+            key = known.get(signature.keyid)
+            if key is None:
+                continue
+            if not is_signed(key, signature.sig, envelope.signed_bytes()):
+                return "bad"
+            verdict = "trusted"
+        return verdict
+
+    return verify_entry
+
+
+class _Checker:
+    def __init__(self, directory: Path, verify_entry: VerifyEntry, progress: Progress) -> None:
+        self._reader = LedgerReader(directory)
+        self._verify_entry = verify_entry
+        self._progress = progress
+        self._listing = Listing()
+        self._findings: list[Finding] = []
+        self._unheard = 0
+        self._not_checked: list[Finding] = []
+        self._remarks: list[Finding] = []
+        self._unknown_signers: dict[str, tuple[int, int]] = {}
+
+    def report(self, tree: Checkpoint | None) -> Report:
+        findings = list(self._findings)
+        if self._unheard:
+            more = f"{self._unheard} more"
+            findings.append(Finding("", "", more, "there are more findings than are listed"))
+        return Report(
+            tree.origin if tree else None,
+            tree.size if tree else None,
+            tree.root if tree else None,
+            tuple(findings),
+            (*self._not_checked, *(_unknown(*item) for item in self._unknown_signers.items())),
+            tuple(self._remarks),
+        )
+
+    # (1) The checkpoint itself.
+    def published(self, origin: str | None) -> Published | None:
+        try:
+            published = self._reader.checkpoint()
+        except NotFoundError:
+            if not (self._reader.directory / "tile").is_dir():
+                raise
+            self._found(CHECKPOINT, "a checkpoint", "nothing", "the ledger's checkpoint is gone")
+            return None
+        except FormatError as err:
+            self._found(CHECKPOINT, "a signed checkpoint", str(err), "the checkpoint is malformed")
+            return None
+        tree = published.checkpoint
+        if origin not in (None, tree.origin):
+            self._found(CHECKPOINT, str(origin), tree.origin, "this is the ledger of another log")
+        if tree.extensions:
+            self._found(CHECKPOINT, "three lines", "more", "the checkpoint has extension lines")
+        return published
+
+    # (2) Its signature.
+    def judge(self, published: Published, log_keys: Iterable[VerifierKey]) -> None:
+        judgement = judge(published.note, published.checkpoint, log_keys)
+        finding = Finding(CHECKPOINT, "a trusted signature", "none", judgement.detail)
+        if judgement.verdict == "failed":
+            self._add(finding)
+        elif judgement.verdict == "cannot-verify":
+            self._not_checked.append(finding)
+
+    # (3) The names in the directory.
+    def names(self, size: int) -> None:
+        self._listing = listing.read(self._reader.directory, size)
+        for path in self._listing.strange:
+            self._found(path, "nothing", "a file", "the layout of a ledger has no such name")
+        for path in self._listing.beyond[:MOST_FINDINGS]:
+            why = "beyond the checkpoint: left by an attempt that was never acknowledged"
+            self._remarks.append(Finding(path, "nothing", "a file", why))
+
+    def derive(self, tree: Checkpoint) -> None:
+        growth = Growth()
+        for index in range(-(-tree.size // TILE_WIDTH)):
+            hashes = self._bundle(index, tree.size)
+            if hashes is None:
+                self._found("", tree.root.hex(), "", "the tree could not be derived to its end")
+                return
+            for tile, data in growth.add(hashes):
+                self._compare(tile, data)
+            self._progress(growth.size, tree.size)
+        for tile, data in growth.partial_tiles():
+            self._compare(tile, data)
+        # (6) The root.
+        root = growth.root()
+        if root != tree.root:
+            why = "the entries do not lead to the root that the checkpoint promises"
+            self._found(CHECKPOINT, tree.root.hex(), root.hex(), why)
+
+    def _bundle(self, index: int, size: int) -> bytes | None:
+        """The leaf hashes of one bundle; where it is unusable, those of the tile beside it."""
+        tile = Tile(ENTRIES, index, tiles.width_at(ENTRIES, index, size))
+        data = self._read(tile)
+        if data is not None:
+            try:
+                entries = tiles.decode_bundle(data, tile.width)
+            except FormatError as err:
+                self._found(tile.path, f"{tile.width} entries", str(err), "malformed entry bundle")
+            else:
+                self._partials(tile, data)
+                self._entries(tile, entries)
+                return leaf_hashes(entries)
+        stored = self._stored(Tile(0, index, tile.width))
+        return stored if stored is not None and len(stored) == tile.width * 32 else None
+
+    # (4) The entries' envelopes and signatures.
+    def _entries(self, tile: Tile, entries: list[bytes]) -> None:
+        for index, entry in enumerate(entries, tile.index * TILE_WIDTH):
+            try:
+                envelope = dsse.load(entry)
+            except FormatError as err:
+                self._found(_place(index), "a canonical envelope", str(err), "not an envelope")
+                continue
+            verdict = self._verify_entry(index, envelope)
+            if verdict == "bad":
+                why = "the entry is not what its signer signed"
+                self._found(_place(index), "the signer's signature", "another", why)
+            elif verdict == "untrusted":
+                keyid = envelope.signatures[0].keyid
+                count, first = self._unknown_signers.get(keyid, (0, index))
+                self._unknown_signers[keyid] = (count + 1, first)
+
+    # (5) The tiles.
+    def _compare(self, tile: Tile, data: bytes) -> None:
+        stored = self._read(tile)
+        if stored is not None and stored != data:
+            self._differs(tile, data, stored)
+        self._partials(tile, data)
+
+    def _partials(self, tile: Tile, data: bytes) -> None:
+        for partial in listing.narrower(tile, self._listing.partials):
+            stored = self._read(partial)
+            expected = _prefix(partial, data)
+            if stored is not None and stored != expected:
+                self._differs(partial, expected, stored)
+
+    def _differs(self, tile: Tile, expected: bytes, found: bytes) -> None:
+        why = "it is not what the entries make it"
+        if len(expected) != len(found):
+            why = f"{len(found)} bytes where the entries make {len(expected)}"
+        self._found(tile.path, _digest(expected), _digest(found), why)
+
+    def _read(self, tile: Tile) -> bytes | None:
+        """A file that must be there; what is wrong with it becomes a finding."""
+        try:
+            return self._reader.read_file(tile)
+        except NotFoundError:
+            self._found(tile.path, "a file", "nothing", "a file that the checkpoint covers is gone")
+        except (FormatError, StorageError) as err:
+            self._found(tile.path, "a file", str(err), "a file of the ledger cannot be read")
+        return None
+
+    def _stored(self, tile: Tile) -> bytes | None:
+        try:
+            return self._reader.read_file(tile)
+        except CustodyError:
+            return None  # it becomes a finding where it is compared
+
+    def _found(self, path: str, expected: str, found: str, message: str) -> None:
+        self._add(Finding(path, expected, found, message))
+
+    def _add(self, finding: Finding) -> None:
+        if len(self._findings) < MOST_FINDINGS:
+            self._findings.append(finding)
+        else:
+            self._unheard += 1
+
+
+def _place(index: int) -> str:
+    return f"{tiles.full_path(ENTRIES, index // TILE_WIDTH)}#{index}"
+
+
+def _prefix(partial: Tile, data: bytes) -> bytes:
+    if partial.level == ENTRIES:
+        return tiles.bundle_prefix(data, partial.width)
+    return data[: partial.width * merkle.HASH_BYTES]
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def _unknown(keyid: str, seen: tuple[int, int]) -> Finding:
+    count, first = seen
+    why = f"{count} entries, the first is {first}, are signed by a key that nobody here trusts"
+    return Finding(_place(first), "a trusted signer", keyid, why)
