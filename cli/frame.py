@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
@@ -93,6 +94,11 @@ class _GlobalOptions:
         self._own = list(self.params)
         self._global = _global_options()
         self.params = [*self._own, *self._global]
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The usage line, without the braces that typer sets around arguments."""
+        pieces: list[str] = super().collect_usage_pieces(ctx)  # type: ignore[misc]
+        return [piece.strip("{}") for piece in pieces]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the command's own parameters, then that of the global ones."""
@@ -216,9 +222,8 @@ def _wants_json(arguments: list[str]) -> bool:
 def run(arguments: list[str]) -> int:
     """Run one command line to its end and return the exit code."""
     _prepare()
-    console.set_mode(console.Mode(json=_wants_json(arguments)))
-    code = _told(lambda: _dispatch(arguments))
-    return _told(lambda: _flushed(code)) if code != exit_codes.INTERRUPTED else code
+    code = _told(lambda: _dispatch(arguments), arguments)
+    return _told(lambda: _flushed(code), arguments)
 
 
 def _flushed(code: int) -> int:
@@ -226,8 +231,12 @@ def _flushed(code: int) -> int:
     return code
 
 
-def _told(work: Callable[[], int]) -> int:
+def _told(work: Callable[[], int], arguments: list[str]) -> int:
     try:
         return work()
+    except (typer.TyperException, UsageError) as exc:
+        if _wants_json(arguments):
+            console.set_mode(replace(console.mode(), json=True))
+        return failures.report(exc)
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001 - this is where errors are told
         return failures.report(exc)

@@ -144,14 +144,15 @@ def home() -> Path:
         ) from err
 
 
-def trust_directory(option: Path | None) -> Path:
+def trust_directory(option: Path | None, *, must_exist: bool = True) -> Path:
     """The trust folder: what ``--trust`` says, else the one in :func:`home`.
 
-    :raises UsageError: if ``--trust`` names something that is not a directory.
+    :param must_exist: whether a folder that ``--trust`` names must be there.
+    :raises UsageError: if it must and is not.
     """
     if option is None:
         return home() / "trust"
-    if not option.is_dir():
+    if must_exist and not option.is_dir():
         raise UsageError("read the trust folder", option, "there is no such directory")
     return option
 
@@ -170,3 +171,13 @@ def verifier_key(text: str) -> vkey.VerifierKey:
             err.why,
             hint="the line is printed by custody key show, whole and on one line",
         ) from err
+
+
+def plain_text(option: str, text: str) -> str:
+    """Return *text* if it may go into a signed or printed record: one line, valid UTF-8.
+
+    :raises UsageError: otherwise.
+    """
+    if not text.isprintable():
+        raise UsageError("read the command line", option, "it holds a character without a shape")
+    return text

@@ -1,0 +1,147 @@
+"""``custody key``: make and show signing keys."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+
+import typer
+
+from custody.errors import UsageError
+from custody.formats.vkey import VerifierKey
+
+from . import console, options
+from .frame import Verb
+
+app = Verb("Make and show signing keys.")
+
+# An Ed25519 SubjectPublicKeyInfo (RFC 8410) is this and the 32 bytes of the key.
+_SPKI = bytes.fromhex("302a300506032b6570032100")
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="What the key is called, on file and in signatures.")
+]
+ShownArgument = Annotated[
+    str, typer.Argument(metavar="NAME|VKEY", help="One of your keys, or any verifier key.")
+]
+PersonOption = Annotated[str, typer.Option(metavar="TEXT", help="Whose key it is.")]
+TitleOption = Annotated[str, typer.Option(metavar="TEXT", help="That person's title.")]
+OrganizationOption = Annotated[str, typer.Option(metavar="TEXT", help="Whom they work for.")]
+NoPassphraseOption = Annotated[
+    bool, typer.Option("--no-passphrase", help="Leave the key unencrypted. Think twice.")
+]
+PemOption = Annotated[
+    bool, typer.Option("--pem", help="Print only the public key as PEM, for openssl.")
+]
+
+
+@app.command()
+def new(
+    name: NameArgument,
+    person: PersonOption = "",
+    title: TitleOption = "",
+    organization: OrganizationOption = "",
+    no_passphrase: NoPassphraseOption = False,
+    passphrase_file: options.PassphraseFileOption = None,
+    passphrase_fd: options.PassphraseFdOption = None,
+) -> None:
+    """Make a signing key and trust it yourself.
+
+    Give the printed verifier key, or its fingerprint, to everybody who will check what you sign.
+    """
+    from custody import clock
+    from custody.identity import trust
+    from custody.identity.keys import KeyFolder
+
+    from . import passphrase
+
+    words = {"person": person, "title": title, "organization": organization}
+    for word, text in words.items():
+        options.plain_text(f"--{word}", text)
+    home = options.home()
+    folder = KeyFolder(home / "keys")
+    folder.refuse_taken_name(name)
+    trust.refuse_taken_name(home / "trust", name)
+    secret = None
+    if no_passphrase:
+        passphrase.refuse_any(passphrase_file, passphrase_fd)
+    else:
+        secret = passphrase.source(passphrase_file, passphrase_fd)(name, True)
+    made = folder.new(name, use="signer", passphrase=secret, now=clock.now(), **words)
+    for text in made.remarks:
+        console.remark(text)
+    path = folder.path(name)
+    if no_passphrase:
+        console.warning(f"the key is not encrypted: whoever can read {path} can sign as {name}")
+    trust.add_signer(home / "trust", trust.own_signer(made.stored))
+    _show({**made.stored.as_json(), "path": str(path)}, made.stored.key)
+
+
+@app.command("list")
+def list_() -> None:
+    """List your keys."""
+    from custody.identity.keys import KeyFolder
+
+    folder = KeyFolder(options.home() / "keys")
+    keys = folder.list()
+    if console.mode().json:
+        console.result_json("keys", {"keys": [stored.as_json() for stored in keys]})
+        return
+    if not keys:
+        console.remark(f"no keys in {folder.directory}; make one: custody key new NAME")
+        return
+    rows = [
+        (
+            stored.name,
+            stored.use,
+            "encrypted" if stored.encrypted else "NOT ENCRYPTED",
+            stored.as_json()["created"],
+            stored.key,
+        )
+        for stored in keys
+    ]
+    console.table(rows, ("name", "use", "on disk", "created", "verifier key"))
+
+
+@app.command()
+def show(key: ShownArgument, pem: PemOption = False) -> None:
+    """Show the public half of a key: the verifier key, the fingerprint, PEM for openssl."""
+    from custody.identity.keys import KeyFolder
+
+    if "+" in key:
+        public = options.verifier_key(key)
+        fields = {
+            "name": public.name,
+            "vkey": str(public),
+            "fingerprint": public.fingerprint(),
+        }
+    else:
+        stored = KeyFolder(options.home() / "keys").get(key)
+        public, fields = stored.key, stored.as_json()
+    if pem and console.mode().json:
+        raise UsageError("read the command line", "--pem and --json", "choose one of them")
+    if pem:
+        for line in _pem(public).splitlines():
+            console.result(line)
+        return
+    _show(fields, public)
+
+
+def _show(fields: dict[str, Any], key: VerifierKey) -> None:
+    if console.mode().json:
+        console.result_json("key", {**fields, "pem": _pem(key)})
+        return
+    order = ("name", "vkey", "fingerprint", "use", "person", "title", "organization", "created")
+    labels = {"vkey": "verifier key"}
+    shown = {labels.get(word, word): fields[word] for word in order if fields.get(word)}
+    if "encrypted" in fields:
+        shown["on disk"] = "encrypted" if fields["encrypted"] else "NOT ENCRYPTED"
+    if "path" in fields:
+        shown["file"] = fields["path"]
+    for label, value in shown.items():
+        console.result(f"{label:<13} ", value)
+
+
+def _pem(key: VerifierKey) -> str:
+    text = base64.b64encode(_SPKI + key.public).decode()
+    return f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n"

@@ -1,0 +1,160 @@
+"""Where passphrases come from: a file, an open descriptor, or a person at the terminal.
+
+Never from an argument or from the value of an environment variable.  One source at a time.
+A passphrase that was given once is tried on the next key too; a person is asked again if it
+does not fit.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from custody.errors import InputError, KeyAccessError, UsageError
+from custody.identity.keys import KeyFolder, Passphrase
+from custody.identity.signing import Signer
+
+from . import console
+
+_ENVIRONMENT = "CUSTODY_PASSPHRASE_FILE"
+_LONGEST = 1023  # what openssl reads from a file, so that both read the same
+_TRIES = 3
+_TERMINAL = "/dev/tty"
+_HINT = f"--passphrase-file FILE, --passphrase-fd N, or {_ENVIRONMENT}"
+
+
+def source(file: Path | None = None, fd: int | None = None) -> Passphrase:
+    """The one source of passphrases for this run.
+
+    :param file: the value of ``--passphrase-file``.
+    :param fd: the value of ``--passphrase-fd``.
+    :raises UsageError: if two sources are named.
+    """
+    named = os.environ.get(_ENVIRONMENT)
+    given = {
+        "--passphrase-file": file,
+        "--passphrase-fd": fd,
+        _ENVIRONMENT: Path(named) if named else None,
+    }
+    chosen = [name for name, value in given.items() if value is not None]
+    if len(chosen) > 1:
+        why = "only one source of passphrases can be used"
+        raise UsageError("read the passphrase", " and ".join(chosen), why)
+    if fd is not None:
+        return _Given(fd)
+    path = file or given[_ENVIRONMENT]
+    return _Given(path) if isinstance(path, Path) else _Asked()
+
+
+def refuse_any(file: Path | None, fd: int | None) -> None:
+    """Make sure that no passphrase is offered together with ``--no-passphrase``.
+
+    :raises UsageError: if one is.
+    """
+    if not isinstance(source(file, fd), _Asked):
+        why = "a passphrase is given too; choose one of them"
+        raise UsageError("read the command line", "--no-passphrase", why)
+
+
+def unlock(folder: KeyFolder, name: str, passphrase: Passphrase) -> Signer:
+    """Unlock a key and tell the user what there is to tell about it."""
+    unlocked = folder.unlock(name, passphrase)
+    for text in unlocked.remarks:
+        console.remark(text)
+    return unlocked.signer
+
+
+class _Given:
+    """Read once, when the first key needs it, from a file or a descriptor."""
+
+    def __init__(self, where: Path | int) -> None:
+        self._where = where
+        self._secret: bytes | None = None
+
+    def __call__(self, label: str, new: bool) -> bytes:  # noqa: ARG002 - the protocol's
+        if self._secret is None:
+            self._secret = self._read()
+        return self._secret
+
+    def another(self, label: str) -> bytes | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    def _read(self) -> bytes:
+        name = f"descriptor {self._where}" if isinstance(self._where, int) else self._where
+        try:
+            with open(self._where, "rb", closefd=not isinstance(self._where, int)) as stream:
+                if isinstance(self._where, Path):
+                    _warn_if_shared(os.fstat(stream.fileno()), self._where)
+                data = stream.read(_LONGEST + 3)
+        except OSError as err:
+            why = (err.strerror or str(err)).lower()
+            raise KeyAccessError("read the passphrase", name, why) from err
+        return _check(_without_newline(data), name)
+
+
+class _Asked:
+    """Asked on the terminal itself, so that stdin and stdout may be pipes."""
+
+    def __init__(self) -> None:
+        self._secret: bytes | None = None
+        self._tries: dict[str, int] = {}
+
+    def __call__(self, label: str, new: bool) -> bytes:
+        if new:
+            first = _ask(f"new passphrase for {label}: ")
+            if _ask("once more: ") != first:
+                raise UsageError("read the passphrase", label, "the two were not the same")
+            self._secret = first
+        elif self._secret is None:
+            self._tries[label] = 1
+            self._secret = _ask(f"passphrase for {label}: ")
+        return self._secret
+
+    def another(self, label: str) -> bytes | None:
+        tried = self._tries.get(label, 0)
+        if tried >= _TRIES:
+            return None
+        self._tries[label] = tried + 1
+        if tried:
+            console.warning(f"wrong passphrase for {label}")
+        self._secret = _ask(f"passphrase for {label}: ")
+        return self._secret
+
+
+def _ask(prompt: str) -> bytes:
+    import getpass
+
+    # Looked at first: without a terminal getpass would turn to stdin, and echo.
+    try:
+        os.close(os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY))
+    except OSError as err:
+        if os.name == "posix":
+            raise KeyAccessError(
+                "read the passphrase", None, "there is no terminal to ask on", hint=_HINT
+            ) from err
+    try:
+        typed = getpass.getpass(console.safe(prompt))
+    except EOFError as err:
+        raise KeyAccessError("read the passphrase", None, "nothing was typed") from err
+    return _check(typed.encode("utf-8", "surrogateescape"), "terminal")
+
+
+def _without_newline(data: bytes) -> bytes:
+    return data.removesuffix(b"\n").removesuffix(b"\r") if data.endswith(b"\n") else data
+
+
+def _check(secret: bytes, name: object) -> bytes:
+    if not secret:
+        raise InputError("read the passphrase", name, "it is empty", hint="--no-passphrase")
+    if b"\n" in secret:
+        raise InputError("read the passphrase", name, "more than one line")
+    if len(secret) > _LONGEST:
+        raise InputError("read the passphrase", name, f"longer than {_LONGEST} bytes")
+    return secret
+
+
+def _warn_if_shared(found: os.stat_result, path: Path) -> None:
+    if os.name == "posix" and stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+        mode = stat.S_IMODE(found.st_mode)
+        console.warning(f"others can read the passphrase file {path} (mode {mode:04o})")

@@ -1,0 +1,376 @@
+"""The folder of our own keys: ``NAME.pem``, the secret, and ``NAME.json``, all that is public.
+
+The PEM file is PKCS#8 (:mod:`custody.identity.pkcs8`), so ``openssl pkey`` reads it.  A key is
+used only if nobody but its owner can read the file.  On a file system without modes (a FAT stick)
+an encrypted key is used with a remark and an unencrypted one is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+from custody import clock, durable, reading
+from custody.errors import (
+    CustodyError,
+    ExistsError,
+    FormatError,
+    InputError,
+    KeyAccessError,
+    NotFoundError,
+    UsageError,
+)
+from custody.formats import canonical, vkey
+from custody.formats.vkey import VerifierKey
+from custody.identity import pkcs8, protection
+from custody.identity.signing import Signer
+
+SCHEMA = "custody.key/v1"
+Use = Literal["signer", "log"]
+_USES: tuple[Use, ...] = ("signer", "log")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z", re.ASCII)
+_LARGEST_FILE = 16_384
+_NO_MODES = "{}: this file system keeps no file modes; only the passphrase protects the key"
+
+
+class Passphrase(Protocol):
+    """Who knows the passphrases: a file, a descriptor, or a person at a terminal."""
+
+    def __call__(self, label: str, new: bool) -> bytes:
+        """The passphrase for the key *label*; a *new* one is asked for twice."""
+
+    def another(self, label: str) -> bytes | None:
+        """Another try, after the first did not fit; None if there is nobody to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPassphrase:
+    """A passphrase that is already known."""
+
+    secret: bytes
+
+    def __call__(self, label: str, new: bool) -> bytes:  # noqa: ARG002 - the protocol's
+        """The same for every key."""
+        return self.secret
+
+    def another(self, label: str) -> bytes | None:  # noqa: ARG002 - the protocol's
+        """There is no other."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What ``NAME.json`` says: everything about a key but its secret.
+
+    :ivar name: the file's name; the key's own name in *key* may differ (a ledger's origin).
+    :ivar encrypted: as it was made; when a key is unlocked, trying decides.
+    """
+
+    name: str
+    key: VerifierKey
+    created: datetime
+    use: Use
+    encrypted: bool
+    person: str = ""
+    title: str = ""
+    organization: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields for a JSON document, apart from the schema."""
+        return {
+            "created": clock.rfc3339(self.created),
+            "encrypted": self.encrypted,
+            "fingerprint": self.key.fingerprint(),
+            "name": self.name,
+            "organization": self.organization,
+            "person": self.person,
+            "title": self.title,
+            "use": self.use,
+            "vkey": str(self.key),
+        }
+
+
+class Unlocked(NamedTuple):
+    """A key ready to sign, and what the user should be told about it."""
+
+    signer: Signer
+    remarks: tuple[str, ...] = ()
+
+
+class Made(NamedTuple):
+    """A new key, and what the user should be told about it."""
+
+    stored: StoredKey
+    remarks: tuple[str, ...] = ()
+
+
+def one_time(name: str) -> Signer:
+    """A key for one collection, which never touches the disk and is gone with the process."""
+    return Signer.generate(name)
+
+
+def check_file_name(name: str) -> str:
+    """Return *name* if a key's files may be called so.
+
+    :raises UsageError: otherwise.
+    """
+    if not _NAME.match(name):
+        why = "a key's name has letters, digits and . _ @ - only, at most 64, and a letter first"
+        raise UsageError("name a key", name, why)
+    return name
+
+
+class KeyFolder:
+    """The keys in one directory, usually ``$CUSTODY_HOME/keys``."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def new(
+        self,
+        name: str,
+        *,
+        use: Use,
+        passphrase: bytes | None,
+        now: datetime,
+        key_name: str | None = None,
+        person: str = "",
+        title: str = "",
+        organization: str = "",
+    ) -> Made:
+        """Make a key; nothing that exists is ever overwritten.
+
+        :param passphrase: None leaves the key unencrypted.
+        :param key_name: the name inside the verifier key, if it is not *name*: a ledger's origin.
+        :raises UsageError: for a name that cannot be one.
+        :raises ExistsError: if there is such a key.
+        :raises KeyAccessError: for an unencrypted key on a file system without modes.
+        :raises StorageError: if it could not be written.
+        """
+        self.refuse_taken_name(name)
+        try:
+            signer = Signer.generate(key_name or name)
+        except FormatError as err:
+            raise UsageError(err.what, err.thing, err.why) from err
+        stored = StoredKey(
+            name, signer.key, now, use, passphrase is not None, person, title, organization
+        )
+        durable.ensure_directory(self.directory)
+        no_modes = protection.has_no_modes(self.directory.stat())
+        if no_modes and passphrase is None:
+            raise self._unprotected(name)
+        self._write(stored, pkcs8.dump(signer.private, passphrase))
+        return Made(stored, self._remarks(name) if no_modes else ())
+
+    def refuse_taken_name(self, name: str) -> None:
+        """Make sure that a new key may be called *name*, before a passphrase is asked for.
+
+        :raises UsageError: for a name that cannot be one.
+        :raises ExistsError: if there is such a key.
+        """
+        check_file_name(name)
+        if os.path.lexists(self.path(name)):
+            raise ExistsError(
+                "make key",
+                name,
+                f"there is one in {self.directory}; nothing was overwritten",
+                hint="choose another name",
+            )
+
+    def path(self, name: str) -> Path:
+        """Where the private half of a key lies."""
+        return self.directory / f"{name}.pem"
+
+    def list(self) -> tuple[StoredKey, ...]:
+        """Every key, by name.
+
+        :raises InputError: if a key's public half does not parse or is missing.
+        """
+        try:
+            names = sorted(path.stem for path in self.directory.glob("*.pem"))
+        except FileNotFoundError:
+            return ()
+        return tuple(self.get(name) for name in names if _NAME.match(name))
+
+    def get(self, name: str) -> StoredKey:
+        """What is public about one key.
+
+        :raises NotFoundError: if there is no such key.
+        :raises InputError: if its public half does not parse or is missing.
+        """
+        check_file_name(name)
+        path = self._public(name)
+        try:
+            data = reading.read_regular(path, _LARGEST_FILE)
+            return _parse(name, data)
+        except NotFoundError as err:
+            if self.path(name).exists():
+                raise InputError(
+                    "read key",
+                    path,
+                    "the public half is missing: making this key was not finished",
+                    hint=f"nobody has this key yet; remove {self.path(name)} and make a new one",
+                ) from err
+            raise NotFoundError(
+                "find key", name, f"no such key in {self.directory}", hint="custody key list"
+            ) from err
+        except FormatError as err:
+            raise InputError("read key", path, err.why) from err
+
+    def find(self, key: VerifierKey) -> StoredKey | None:
+        """The stored key whose public half is *key*, if it is here."""
+        return next((stored for stored in self.list() if stored.key == key), None)
+
+    def pick(self, name: str | None, use: Use) -> StoredKey:
+        """The key called *name*; without a name the only one for this use.
+
+        :raises NotFoundError: if there is none.
+        :raises UsageError: if there are several, or the named one is for something else.
+        """
+        if name is not None:
+            stored = self.get(name)
+            if stored.use != use:
+                raise UsageError("use key", name, f"it is a {stored.use} key, not a {use} key")
+            return stored
+        fitting = [stored for stored in self.list() if stored.use == use]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            names = ", ".join(stored.name for stored in fitting)
+            raise UsageError("choose a key", None, f"there are several: {names}", hint="--key NAME")
+        raise NotFoundError(
+            "find key", None, f"no {use} key in {self.directory}", hint="custody key new NAME"
+        )
+
+    def unlock(self, name: str, passphrase: Passphrase) -> Unlocked:
+        """Make one key ready to sign.
+
+        Whether it is encrypted is found out by trying; the private half must be that of the
+        public one.
+
+        :raises NotFoundError: if there is no such key.
+        :raises KeyAccessError: if others can read it, the passphrase is wrong, or the two halves
+            do not belong together.
+        """
+        stored = self.get(name)
+        pem, no_modes = self._read_secret(name)
+        try:
+            private = pkcs8.load(pem, None)
+            if no_modes:
+                raise self._unprotected(name)
+        except pkcs8.Encrypted:
+            private = _decrypt(pem, stored, passphrase)
+        except ValueError as err:
+            raise KeyAccessError("unlock key", self.path(name), f"damaged: {err}") from err
+        signer = Signer.of(stored.key.name, private)
+        if signer.key != stored.key:
+            raise KeyAccessError(
+                "unlock key",
+                name,
+                f"its private half does not belong to the public one in {self._public(name)}",
+                hint="one of the two files was exchanged; find out why before you sign anything",
+            )
+        return Unlocked(signer, self._remarks(name) if no_modes else ())
+
+    def _write(self, stored: StoredKey, pem: bytes) -> None:
+        secret, public = self.path(stored.name), self._public(stored.name)
+        # The secret first: a public half alone would promise a key that nobody has.
+        durable.create(secret, pem)
+        try:
+            durable.create(public, _dump(stored))
+        except CustodyError:
+            with suppress(OSError):
+                secret.unlink()
+            raise
+
+    def _read_secret(self, name: str) -> tuple[bytes, bool]:
+        path = self.path(name)
+        try:
+            with reading.open_regular(path) as fd:
+                found = os.fstat(fd)
+                no_modes = protection.has_no_modes(found)
+                if not no_modes and not protection.is_private(found):
+                    raise KeyAccessError(
+                        "use key",
+                        path,
+                        protection.why_not_private(found),
+                        hint=_how_to_protect(path, found),
+                    )
+                return os.read(fd, _LARGEST_FILE), no_modes
+        except FormatError as err:
+            raise KeyAccessError("use key", path, err.why) from err
+        except NotFoundError as err:
+            raise NotFoundError("find key", name, f"{path} is not there") from err
+
+    def _unprotected(self, name: str) -> KeyAccessError:
+        return KeyAccessError(
+            "use key",
+            self.path(name),
+            "it is not encrypted, and this file system keeps no file modes to protect it",
+            hint="make a key with a passphrase, or keep this one on a file system with modes",
+        )
+
+    def _remarks(self, name: str) -> tuple[str, ...]:
+        return (_NO_MODES.format(self.path(name)),)
+
+    def _public(self, name: str) -> Path:
+        return self.directory / f"{name}.json"
+
+
+def _decrypt(pem: bytes, stored: StoredKey, passphrase: Passphrase) -> Any:
+    secret: bytes | None = passphrase(stored.name, False)
+    while secret is not None:
+        with suppress(ValueError):
+            return pkcs8.load(pem, secret)
+        secret = passphrase.another(stored.name)
+    raise KeyAccessError("unlock key", stored.name, "wrong passphrase")
+
+
+def _how_to_protect(path: Path, found: os.stat_result) -> str:
+    quoted = shlex.quote(str(path))
+    if found.st_uid not in (0, os.geteuid()):
+        return f"make it yours first: chown {os.geteuid()} {quoted}"
+    return f"chmod 600 {quoted}; if others may have read it, make a new key"
+
+
+def _dump(stored: StoredKey) -> bytes:
+    return canonical.dump({"schema": SCHEMA, **stored.as_json()}) + b"\n"
+
+
+def _parse(name: str, data: bytes) -> StoredKey:
+    document = canonical.load_object(data.removesuffix(b"\n"))
+    if document.get("schema") != SCHEMA:
+        raise FormatError("read key", name, f"its schema is not {SCHEMA}")
+    try:
+        stored = _from_json(document)
+    except (KeyError, TypeError) as err:
+        raise FormatError("read key", name, f"a field is missing or wrong: {err}") from err
+    if stored.name != name or _dump(stored) != data:
+        raise FormatError("read key", name, "unknown fields, or it was written for another name")
+    return stored
+
+
+def _from_json(document: Mapping[str, Any]) -> StoredKey:
+    if document["use"] not in _USES or not isinstance(document["encrypted"], bool):
+        raise TypeError("use or encrypted")
+    words = ("name", "created", "person", "title", "organization", "vkey")
+    wrong = [word for word in words if not isinstance(document[word], str)]
+    if wrong:
+        raise TypeError(", ".join(wrong))
+    return StoredKey(
+        name=document["name"],
+        key=vkey.parse(document["vkey"]),
+        created=clock.parse_rfc3339(document["created"]),
+        use=document["use"],
+        encrypted=document["encrypted"],
+        person=document["person"],
+        title=document["title"],
+        organization=document["organization"],
+    )
