@@ -28,6 +28,8 @@ LAYERS = {
     "custody.durable": GROUND,
     "custody.clock": GROUND,
     "custody.findings": GROUND,
+    "custody.ordered": GROUND,
+    "custody.pump": GROUND,
     "custody.reading": GROUND,
     "custody.formats": PURE,
     "custody.ledger": ROOM,  # log, reader, check, witness; what is arithmetic is named here:
