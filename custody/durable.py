@@ -354,6 +354,10 @@ def _open_over(path: Path) -> int:
     except FileExistsError:
         os.unlink(path)
         fd = os.open(path, flags, PRIVATE_FILE)
-    with suppress(PermissionError):
-        os.fchmod(fd, PRIVATE_FILE)
+    try:
+        with suppress(PermissionError):
+            os.fchmod(fd, PRIVATE_FILE)
+    except OSError:
+        os.close(fd)
+        raise
     return fd
