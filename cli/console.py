@@ -21,9 +21,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Literal, Self, TextIO
 
 from custody.errors import CustodyError
@@ -169,19 +169,16 @@ def flush() -> None:
             sys.stdout.flush()
 
 
-class _stdout_errors:  # noqa: N801 - used as a statement
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
-    ) -> None:
-        if isinstance(exc, OSError):
-            silence_stdout()
-            if isinstance(exc, BrokenPipeError):
-                raise StdoutClosed from exc
-            why = exc.strerror or str(exc)
-            raise CustodyError("write the result", "stdout", why.lower()) from exc
+@contextmanager
+def _stdout_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        silence_stdout()
+        if isinstance(err, BrokenPipeError):
+            raise StdoutClosed from err
+        why = (err.strerror or str(err)).lower()
+        raise CustodyError("write the result", "stdout", why) from err
 
 
 def silence_stdout() -> None:

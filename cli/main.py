@@ -36,9 +36,12 @@ def main() -> int:
     if arguments == ["--version"]:
         print(f"custody {custody.__version__}")
         return 0
-    from .frame import run
+    try:
+        from .frame import run
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:  # while loading, or a second time while the first was told
+        return 130
 
 
 if __name__ == "__main__":
