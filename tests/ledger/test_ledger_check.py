@@ -237,3 +237,15 @@ def test_many_findings(filled: Path, checked: Checked, monkeypatch: pytest.Monke
     report = checked(filled)
     assert len(report.findings) == 6
     assert report.findings[-1].found == "4 more"
+
+
+def test_beside_a_writer(log: Log, log_key: Signer, make_entry: MakeEntry) -> None:
+    """A ledger that grows while it is checked is checked again, and not accused."""
+    log.append([make_entry(n) for n in range(500)], log_key)
+
+    def grow(done: int, _of: int) -> None:
+        if done == 256 and log.checkpoint().size == 500:
+            log.append([make_entry(n) for n in range(500, 520)], log_key)
+
+    report = check(log.directory, None, [log_key.key], lambda _i, _e: "trusted", grow)
+    assert (report.verdict, report.size) == ("ok", 520)
