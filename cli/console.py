@@ -28,9 +28,10 @@ from typing import Any, Literal, Self, TextIO
 
 from custody.errors import CustodyError
 
+from . import figures
+
 _COLOURS = {"OK": "\x1b[32m", "FAIL": "\x1b[31m", "NOT CHECKED": "\x1b[33m"}
 _PLAIN = "\x1b[0m"
-_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _SECONDS_BETWEEN_UPDATES = 0.2
 
 
@@ -274,18 +275,6 @@ def _write_err(text: str) -> None:
 # ---- progress
 
 
-def amount(count: int) -> str:
-    """A number of bytes for people: ``512 bytes``, ``1.2 GiB``."""
-    if count < 1024:
-        return f"{count} byte" if count == 1 else f"{count} bytes"
-    size = float(count)
-    for unit in _UNITS:
-        size /= 1024
-        if size < 999.95 or unit == _UNITS[-1]:
-            return f"{size:.1f} {unit}"
-    raise AssertionError("unreachable")  # pragma: no cover
-
-
 class Progress:
     """How far the work is, on one line of the terminal; silent where nobody watches.
 
@@ -331,7 +320,7 @@ class Progress:
         if now < self._next:
             return
         self._next = now + _SECONDS_BETWEEN_UPDATES
-        self._show(_state(files, bytes, total_files, total_bytes, now - self._started))
+        self._show(figures.progress(files, bytes, total_files, total_bytes, now - self._started))
 
     def wipe(self) -> None:
         """Clear the line, so that something else can be written there."""
@@ -343,28 +332,6 @@ class Progress:
         line = f"custody: {self._doing}: {text}"[: _columns() - 1]
         _write_err("\r" + line.ljust(self._shown))
         self._shown = len(line)
-
-
-def _state(
-    files: int, count: int, total_files: int | None, total_bytes: int | None, seconds: float
-) -> str:
-    of_files = "" if total_files is None else f" of {total_files:,}"
-    of_bytes = "" if total_bytes is None else f" of {amount(total_bytes)}"
-    rate = count / seconds if seconds > 0 else 0.0
-    text = f"{files:,}{of_files} files, {amount(count)}{of_bytes}, {amount(int(rate))}/s"
-    if total_bytes is not None and rate > 0 and total_bytes > count:
-        text += f", {_duration((total_bytes - count) / rate)} left"
-    return text
-
-
-def _duration(seconds: float) -> str:
-    whole = int(seconds) + 1
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _columns() -> int:

@@ -59,11 +59,12 @@ def signer(
 ) -> None:
     """Believe what this key signs."""
     from custody.identity import trust as store
+    from custody.identity.signers import TrustedSigner
 
     public = options.verifier_key(key)
     for option, text in (("--name", name), ("--organization", organization), ("--title", title)):
         options.plain_text(option, text)
-    added = store.TrustedSigner(
+    added = TrustedSigner(
         public.fingerprint(),
         public,
         name=name or public.name,

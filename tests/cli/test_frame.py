@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from custody import errors
-from custody.cli import console, exit_codes, failures
+from custody.cli import console, exit_codes, failures, figures
 from custody.cli.main import COMMANDS
 
 
@@ -425,4 +425,4 @@ def test_amounts_are_readable() -> None:
     """Bytes in the unit that fits, never a thousand of one unit."""
     amounts = {0: "0 bytes", 1: "1 byte", 1023: "1023 bytes", 1 << 20: "1.0 MiB"}
     amounts |= {1023 * 1024: "1.0 MiB", 5 * 2**40: "5.0 TiB", 2**70: "1048576.0 PiB"}
-    assert {count: console.amount(count) for count in amounts} == amounts
+    assert {count: figures.amount(count) for count in amounts} == amounts

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from custody.errors import InputError, UsageError
 from custody.formats import vkey
 from custody.formats.vkey import VerifierKey
-from custody.identity import trust
+from custody.identity import signers, trust
 from custody.identity.keys import one_time
-from custody.identity.trust import Trust, TrustedSigner
+from custody.identity.signers import TrustedSigner
+from custody.identity.trust import Trust
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = datetime(2027, 1, 1, tzinfo=UTC)
@@ -206,7 +207,7 @@ def test_the_command_line_cannot_undo_a_revocation() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_survives_toml(text: str) -> None:
     """Whatever a name holds, the file is ASCII and reads back the same."""
-    written = trust._quoted(text)
+    written = signers._quoted(text)
     assert written.isascii()
     assert written.isprintable()
     assert tomllib.loads(f"x = {written}") == {"x": text}
