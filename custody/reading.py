@@ -73,27 +73,48 @@ def open_regular(path: Path | str, *, dir_fd: int | None = None) -> Iterator[int
 @contextmanager
 def open_beneath(root: Path, relative: str) -> Iterator[int]:
     """A descriptor for reading *relative* under *root*; raises what :func:`read_beneath` raises."""
-    parts = relative.split("/")
-    if any(part in ("", ".", "..") for part in parts):
+    parent, _, name = relative.rpartition("/")
+    if name in ("", ".", "..") or relative.startswith("/"):
         raise FormatError("read", relative, "the path does not stay inside")
     if not _RELATIVE:
-        for end in range(1, len(parts)):
-            _require_directory(root.joinpath(*parts[:end]), relative)
-        with open_regular(root.joinpath(*parts)) as fd:
+        _require_directories(root, parent)
+        with open_regular(root / relative) as fd:
             yield fd
         return
-    with _said(relative):
+    with open_directory(root, parent) as directory, open_regular(name, dir_fd=directory) as fd:
+        yield fd
+
+
+@contextmanager
+def open_directory(root: Path, relative: str) -> Iterator[int]:
+    """A descriptor of the directory *relative* under *root*, reached without following a link.
+
+    :param relative: with slashes; empty for *root* itself.
+    :raises NotFoundError: if nothing is there.
+    :raises FormatError: for a link at any step, or a path that leads out of *root*.
+    """
+    parts = relative.split("/") if relative else []
+    if any(part in ("", ".", "..") for part in parts):
+        raise FormatError("read", relative, "the path does not stay inside")
+    with _said(relative or root):
         parent = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for part in parts[:-1]:
+        for part in parts:
             with _said(relative):
                 child = os.open(part, _DIRECTORY, dir_fd=parent)
             os.close(parent)
             parent = child
-        with open_regular(parts[-1], dir_fd=parent) as fd:
-            yield fd
+        yield parent
     finally:
         os.close(parent)
+
+
+def _require_directories(root: Path, relative: str) -> None:
+    parts = relative.split("/") if relative else []
+    if any(part in ("", ".", "..") for part in parts):
+        raise FormatError("read", relative, "the path does not stay inside")
+    for end in range(1, len(parts) + 1):
+        _require_directory(root.joinpath(*parts[:end]), relative)
 
 
 def _read(fd: int, path: Path | str, limit: int) -> bytes:

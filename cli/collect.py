@@ -1,0 +1,336 @@
+"""``custody collect``: preserve logs in a sealed bundle."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from custody.errors import UsageError
+
+from . import console, exit_codes, figures, options
+from .frame import Verb
+
+if TYPE_CHECKING:
+    from custody.case import Case
+    from custody.collect import Collected, Destination, Plan, Request
+    from custody.formats.statement import Actor
+    from custody.identity.keys import Passphrase
+    from custody.identity.signing import Signer
+
+app = Verb("Preserve logs in a sealed bundle.")
+
+_SIZE = re.compile(r"([0-9]+)([KMGT]?)(?:i?B)?\Z", re.IGNORECASE)
+_GAPS_SHOWN = 50
+
+SourceArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SOURCE...", help="Files, directories, globs.", show_default=False),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="DIR", help="Make a bundle here, without a ledger."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be read, and write nothing.")
+]
+NoteOption = Annotated[str, typer.Option(metavar="TEXT", help="What this is.")]
+AuthorityOption = Annotated[
+    str, typer.Option(metavar="TEXT", help="On whose authority, or why, it is collected.")
+]
+EvidenceOption = Annotated[
+    str, typer.Option("--evidence-number", metavar="TEXT", help="Its number, such as E-003.")
+]
+CollectorOption = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT",
+        help='Who collects, as "NAME, TITLE, ORGANISATION", where no key says it.',
+    ),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GLOB",
+        help="Leave out; with a slash it matches whole paths, without one any name. Repeatable.",
+        show_default=False,
+    ),
+]
+MaxSizeOption = Annotated[
+    str, typer.Option(metavar="SIZE", help="Leave out files over this size: 500M, 4G.")
+]
+OneFileSystemOption = Annotated[
+    bool, typer.Option("--one-file-system", help="Leave out other file systems below a source.")
+]
+
+
+@app.command()
+def collect(
+    source: SourceArgument = None,
+    output: OutputOption = None,
+    key: options.KeyOption = None,
+    note: NoteOption = "",
+    authority: AuthorityOption = "",
+    evidence_number: EvidenceOption = "",
+    collector: CollectorOption = "",
+    exclude: ExcludeOption = None,
+    max_size: MaxSizeOption = "",
+    one_file_system: OneFileSystemOption = False,
+    dry_run: DryRunOption = False,
+    passphrase_file: options.PassphraseFileOption = None,
+    passphrase_fd: options.PassphraseFdOption = None,
+) -> int:
+    """Preserve logs in a sealed bundle.
+
+    Into a case (--case DIR): signed with your key and entered in its ledger.  Into a plain
+    directory (--output DIR): signed with a key made for this one collection and thrown away.
+    Exit 3 means: done, and some paths have recorded gaps.
+    """
+    from custody import collect as workflow
+
+    request = _request(
+        workflow.Request(
+            sources=tuple(source or ()),
+            exclude=tuple(exclude or ()),
+            max_size=_size(max_size),
+            one_file_system=one_file_system,
+            note=options.plain_text("--note", note),
+            authority=options.plain_text("--authority", authority),
+            evidence_number=options.plain_text("--evidence-number", evidence_number),
+            command=tuple(sys.argv),
+        )
+    )
+    case_path = _case_path(request, output, dry_run=dry_run)
+    if dry_run:
+        return _dry_run(request, case_path, output)
+    from . import passphrase
+
+    secret = passphrase.source(passphrase_file, passphrase_fd)
+    destination, signer, actor = _ready(case_path, output, key, collector, secret)
+    with console.Progress("looking") as progress:
+        plan = workflow.prepare(request, destination, progress=progress)
+    for text in plan.remarks:
+        console.warning(text)
+    from custody import clock
+
+    with console.Progress("collecting") as progress:
+        collected = workflow.run(plan, signer, actor, now=clock.now, progress=progress)
+    _show(collected, plan, signer)
+    return exit_codes.GAPS if collected.gap_count else exit_codes.OK
+
+
+def _request(request: Request) -> Request:
+    if not request.sources:
+        raise UsageError(
+            "collect", None, "no source is named", hint="custody collect /var/log --output DIR"
+        )
+    return request
+
+
+def _size(text: str) -> int | None:
+    if not text:
+        return None
+    match = _SIZE.match(text)
+    if match is None:
+        raise UsageError("read the command line", "--max-size", f"{text} is not a size like 500M")
+    return int(match.group(1)) << (10 * " KMGT".index(match.group(2).upper() or " "))
+
+
+def _case_path(request: Request, output: Path | None, *, dry_run: bool) -> Path | None:
+    """The case to collect into; exactly one of it and --output must be named."""
+    chosen = options.case()
+    if output is not None and chosen is not None and not chosen.from_environment:
+        raise UsageError(
+            "collect",
+            None,
+            "both --case and --output are named; nothing was written",
+            hint=f"custody collect {_words(request)} --case {chosen.path}",
+        )
+    if output is not None:
+        return None
+    if chosen is None:
+        if dry_run:
+            return None
+        raise UsageError(
+            "collect",
+            None,
+            "neither --case nor --output is named; nothing was written",
+            hint=f"custody collect {_words(request)} --output DIR",
+        )
+    if chosen.from_environment:
+        console.remark(f"case from CUSTODY_CASE: {chosen.path}")
+    return chosen.path
+
+
+def _words(request: Request) -> str:
+    import shlex
+
+    return shlex.join(request.sources[:3]) + (" ..." if len(request.sources) > 3 else "")
+
+
+def _ready(
+    case_path: Path | None,
+    output: Path | None,
+    key: str | None,
+    collector: str,
+    secret: Passphrase,
+) -> tuple[Destination, Signer, Actor]:
+    """Unlock and try every key before the first source is opened."""
+    from custody import case as cases
+    from custody.collect import Destination
+    from custody.formats.statement import Actor
+    from custody.identity import keys, trust
+
+    from . import passphrase
+
+    folder = keys.KeyFolder(options.home() / "keys")
+    if case_path is None:
+        if output is None:  # _case_path saw to it
+            raise UsageError("collect", None, "neither --case nor --output is named")
+        if key is None:
+            name, title, organization = _person(collector)
+            signer = keys.one_time("one-time")
+            return (
+                Destination(output),
+                signer,
+                Actor(str(signer.key), name, title, organization),
+            )
+        stored = folder.pick(key, "signer")
+        return Destination(output), passphrase.unlock(folder, stored.name, secret), stored.actor()
+    case = cases.open_case(case_path)
+    stored = folder.pick(key, "signer")
+    signer = passphrase.unlock(folder, stored.name, secret)
+    log_key = _log_key(folder, case, secret)
+    with case.locked(0):  # another writer is said now, not after the work
+        case.log.checkpoint()
+    believed = trust.load(options.home() / "trust")
+    others = [item.key for item in believed.signers if item.key is not None]
+    destination = Destination(case_path, case, log_key, [signer.key, *others])
+    return destination, signer, stored.actor()
+
+
+def _person(collector: str) -> tuple[str, str, str]:
+    """``NAME, TITLE, ORGANISATION``; what is left out is empty."""
+    parts = [part.strip() for part in options.plain_text("--collector", collector).split(",", 2)]
+    name, title, organization = [*parts, "", ""][:3]
+    return name, title, organization
+
+
+def _log_key(folder: Any, case: Case, secret: Passphrase) -> Signer:
+    from custody.errors import NotFoundError
+
+    from . import passphrase
+
+    stored = next(
+        (item for item in folder.list() if item.use == "log" and item.key.name == case.origin),
+        None,
+    )
+    if stored is None:
+        raise NotFoundError(
+            "find the ledger key",
+            case.origin,
+            f"it is not in {folder.directory}; nothing was written",
+            hint="collect with --output DIR, and let whoever keeps the case take the bundle in",
+        )
+    return passphrase.unlock(folder, stored.name, secret)
+
+
+def _dry_run(request: Request, case_path: Path | None, output: Path | None) -> int:
+    from custody import collect as workflow
+    from custody.collect import Destination
+
+    directory = case_path or output
+    rows: list[dict[str, Any]] = []
+    plan = workflow.prepare(
+        request, Destination(directory) if directory else None, each=rows.append
+    )
+    seen = plan.survey
+    kept = ("path", "path_b64", "outcome", "size", "remark", "error")
+    items = [{field: row[field] for field in kept if field in row} for row in rows]
+    if console.mode().json:
+        console.result_json(
+            "dry-run",
+            {"files": seen.files, "bytes": seen.bytes, "gaps": seen.gaps, "items": items},
+        )
+    else:
+        shown = [item for item in items if item["outcome"] != "directory"]
+        console.table(
+            [(item["outcome"], item.get("size", ""), item["path"]) for item in shown],
+            ("would be", "bytes", "path"),
+        )
+        console.result(f"{seen.files} files, {figures.amount(seen.bytes)}; nothing was written")
+    for text in plan.remarks:
+        console.warning(text)
+    return exit_codes.GAPS if seen.gaps else exit_codes.OK
+
+
+def _show(collected: Collected, plan: Plan, signer: Signer) -> None:
+    for name, why in collected.refused.items():
+        console.warning(f"the bundle {name} in this case was not entered: {why}")
+    fingerprint = signer.key.fingerprint()
+    if console.mode().json:
+        console.result_json("collection", _document(collected, plan, signer))
+        return
+    console.result("bundle   ", collected.path)
+    console.result(
+        f"read     {collected.files} files, {figures.amount(collected.bytes)}"
+        f" ({', '.join(f'{count} {name}' for name, count in sorted(collected.outcomes.items()))})"
+    )
+    if collected.gap_count:
+        console.result(f"gaps     {collected.gap_count}")
+        for gap in collected.gaps[:_GAPS_SHOWN]:
+            console.result(f"  {gap.outcome:<12} ", gap.path, f"  {gap.error}")
+        if collected.gap_count > _GAPS_SHOWN:
+            console.result("  ... the others are in custody/inventory.jsonl")
+    console.result("clock    ", _clock(collected))
+    if collected.ledger is not None:
+        console.result(
+            f"ledger   entry {collected.ledger.index} of {collected.ledger.size},"
+            f" root {collected.ledger.root}"
+        )
+    console.result("key      ", signer.key)
+    console.result(f"write this down: {collected.statement_sha256} {fingerprint}")
+    console.result("next:    ", _next(collected, fingerprint))
+
+
+def _clock(collected: Collected) -> str:
+    seconds = int(collected.clock.get("utc_offset_seconds", 0))
+    sign = "-" if seconds < 0 else "+"
+    hours, rest = divmod(abs(seconds), 3600)
+    return f"UTC{sign}{hours:02d}:{rest // 60:02d}, {collected.clock.get('ntp')} by NTP"
+
+
+def _next(collected: Collected, fingerprint: str) -> str:
+    import shlex
+
+    command = f"custody verify {shlex.quote(str(collected.path))}"
+    return command if collected.ledger else f"{command} --signer {fingerprint}"
+
+
+def _document(collected: Collected, plan: Plan, signer: Signer) -> dict[str, Any]:
+    from custody import clock
+
+    entered = collected.ledger
+    ledger = (
+        {"index": entered.index, "size": entered.size, "root": entered.root} if entered else None
+    )
+    return {
+        "bundle_id": collected.bundle_id,
+        "path": str(collected.path.resolve()),
+        "outcomes": dict(collected.outcomes),
+        "files": collected.files,
+        "bytes": collected.bytes,
+        "sealed_at": clock.rfc3339(collected.sealed_at) if collected.sealed_at else None,
+        "ledger": ledger,
+        "gap_count": collected.gap_count,
+        "gaps": [
+            {"path": gap.path, "outcome": gap.outcome, "error": gap.error} for gap in collected.gaps
+        ],
+        "clock": dict(collected.clock),
+        "same_disk": plan.same_disk or None,
+        "statement_sha256": collected.statement_sha256,
+        "signer": {"vkey": str(signer.key), "fingerprint": signer.key.fingerprint()},
+    }

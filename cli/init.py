@@ -1,0 +1,143 @@
+"""``custody init``: open a case."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import console, options
+from .frame import Verb
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from custody.identity.keys import KeyFolder, Passphrase, StoredKey
+
+app = Verb("Open a case: its directory, its ledger, its first entry.")
+
+DirArgument = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The new case directory.", show_default=False)
+]
+NumberOption = Annotated[str, typer.Option(metavar="TEXT", help="The case number.")]
+TitleOption = Annotated[str, typer.Option(metavar="TEXT", help="What the case is about.")]
+PersonOption = Annotated[
+    str, typer.Option(metavar="TEXT", help="Who you are, where a key is made for you.")
+]
+OrganizationOption = Annotated[
+    str, typer.Option(metavar="TEXT", help="Whom you work for, where a key is made for you.")
+]
+NoPassphraseOption = Annotated[
+    bool, typer.Option("--no-passphrase", help="Leave new keys unencrypted. Think twice.")
+]
+
+
+@app.command()
+def init(
+    directory: DirArgument,
+    number: NumberOption = "",
+    title: TitleOption = "",
+    key: options.KeyOption = None,
+    person: PersonOption = "",
+    organization: OrganizationOption = "",
+    no_passphrase: NoPassphraseOption = False,
+    passphrase_file: options.PassphraseFileOption = None,
+    passphrase_fd: options.PassphraseFdOption = None,
+) -> None:
+    """Open a case: its directory, its ledger, its first entry.
+
+    The ledger gets a key of its own, and you get a signing key if you have none.  Both stay in
+    your own folder, outside the case.
+    """
+    import secrets
+
+    from custody import case as cases
+    from custody import clock
+    from custody.identity import trust
+    from custody.identity.keys import KeyFolder
+
+    from . import passphrase
+
+    words = {"number": number, "title": title, "person": person, "organization": organization}
+    for word, text in words.items():
+        options.plain_text(f"--{word}", text)
+    now = clock.now()
+    number = number or directory.resolve().name
+    cases.refuse_taken(directory)
+    home = options.home()
+    folder = KeyFolder(home / "keys")
+    if no_passphrase:
+        passphrase.refuse_any(passphrase_file, passphrase_fd)
+    secret = passphrase.source(passphrase_file, passphrase_fd)
+    mine = _own_key(folder, key, person, organization, None if no_passphrase else secret, now)
+    signer = passphrase.unlock(folder, mine.name, secret)
+    origin = cases.origin_for(number, secrets.token_hex(4))
+    log_name = f"log-{origin.rpartition('/')[2]}"[:64]
+    made = folder.new(
+        log_name,
+        use="log",
+        key_name=origin,
+        passphrase=None if no_passphrase else secret(log_name, True),
+        now=now,
+    )
+    log_key = passphrase.unlock(folder, made.stored.name, secret)
+    for text in made.remarks:
+        console.remark(text)
+    trust.add_signer(home / "trust", trust.own_signer(mine))
+    trust.add_log(home / "trust", made.stored.key)
+    case = cases.create(
+        directory, number, title, log_key=log_key, signer=signer, actor=mine.actor(), now=now
+    )
+    _say_what_root_means(home)
+    if console.mode().json:
+        document = {
+            "path": str(case.directory.resolve()),
+            "case": case.case,
+            "origin": case.origin,
+            "log_vkey": str(made.stored.key),
+            "signer_vkey": str(mine.key),
+        }
+        console.result_json("case", document)
+        return
+    console.result("case          ", case.case)
+    console.result("directory     ", case.directory)
+    console.result("ledger        ", case.origin)
+    console.result("ledger key    ", made.stored.key)
+    console.result("your key      ", mine.key)
+    console.remark(f"next: custody collect SOURCE... --case {directory}")
+
+
+def _own_key(
+    folder: KeyFolder,
+    name: str | None,
+    person: str,
+    organization: str,
+    secret: Passphrase | None,
+    now: datetime,
+) -> StoredKey:
+    """The signing key to use: the named one, the only one, or a new one if there is none."""
+    if name is not None or any(stored.use == "signer" for stored in folder.list()):
+        return folder.pick(name, "signer")
+    name = options.user_name()
+    made = folder.new(
+        name,
+        use="signer",
+        person=person,
+        organization=organization,
+        passphrase=None if secret is None else secret(name, True),
+        now=now,
+    )
+    console.remark(f"made a signing key for you: {folder.path(made.stored.name)}")
+    if secret is None:
+        console.warning("the keys are not encrypted: whoever can read them can sign as you")
+    return made.stored
+
+
+def _say_what_root_means(home: Path) -> None:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        console.warning(
+            f"you are root: whoever controls this host controls the keys in {home}; on an"
+            " affected host use custody collect --output DIR, which leaves no key behind"
+        )

@@ -1,0 +1,250 @@
+"""Reading one path of a live host, once, and saying what came of it.
+
+A file is opened relative to its directory, never through a link, never blocking, without
+touching its access time where the system allows.  Exactly the size seen at opening is copied,
+in one pass that hashes too.  Whatever happens becomes the record's outcome; nothing is raised
+for the source's sake, only for the destination's.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import posixpath
+import stat
+import threading
+import time
+from collections.abc import Callable
+
+from custody import durable, pump
+from custody.acquire import metadata, outcomes
+from custody.acquire.metadata import Accounts, Record
+from custody.acquire.rules import Rules
+from custody.acquire.walk import Batch, Listed, Place, error_fields, failed, outcome_of
+from custody.pump import Copied, Pump
+
+LARGEST_ENDLESS = 16 << 20
+_ONE_READ = pump.CHUNK
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NOATIME = getattr(os, "O_NOATIME", 0)
+
+# Makes a new payload file: its name, and whether it is large; the caller closes the descriptor.
+Create = Callable[[str, bool], int]
+Read = tuple[Listed, Record]
+
+
+class Reader:
+    """Reads files for one collection; safe to use from several threads.
+
+    :param create: makes a payload file, raising StorageError.
+    :param stop: set to abandon what is being read.
+    """
+
+    def __init__(
+        self, create: Create, rules: Rules, accounts: Accounts, stop: threading.Event
+    ) -> None:
+        self._create = create
+        self._rules = rules
+        self._accounts = accounts
+        self._stop = stop
+        self._local = threading.local()
+        self._pumps: list[Pump] = []
+
+    def close(self) -> None:
+        """End the threads of every worker."""
+        for each in self._pumps:
+            each.close()
+
+    def batch(self, step: Batch) -> list[Read]:
+        """Read every name of a batch and close its directory."""
+        try:
+            return [
+                (listed, self.read(step.fd, step.place, listed, marked=listed.name in step.marked))
+                for listed in step.listed
+            ]
+        finally:
+            os.close(step.fd)
+
+    def read(self, directory: int, place: Place, listed: Listed, *, marked: bool) -> Record:
+        """Read one name of an open directory.
+
+        :returns: its inventory record.
+        :raises StorageError: if the payload could not be written.
+        """
+        path = place.join(listed.name)
+        try:
+            status = os.stat(listed.name, dir_fd=directory, follow_symlinks=False)
+            if stat.S_ISLNK(status.st_mode):
+                return self._link(directory, path, listed.name)
+            if not stat.S_ISREG(status.st_mode):
+                return self._special(directory, path, listed.name, status)
+        except OSError as err:
+            return failed(path, outcome_of(err), err)
+        left = self._rules.too_large(status.st_size)
+        if left is not None:
+            return self._settled(path, status, left.outcome) | {"remark": left.reason}
+        try:
+            fd = _open(directory, listed.name)
+        except OSError as err:
+            return failed(path, outcome_of(err), err) | metadata.describe(status, self._accounts)
+        try:
+            return self._open_file(fd, directory, path, listed.name,
+                                   place.payload(listed.name, marked=marked))
+        finally:
+            os.close(fd)
+
+    def _settled(self, path: bytes, status: os.stat_result, outcome: str) -> Record:
+        return {
+            **metadata.path_fields(path),
+            "outcome": outcome,
+            "size": status.st_size,
+            **metadata.describe(status, self._accounts),
+        }
+
+    def _link(self, directory: int, path: bytes, name: bytes) -> Record:
+        target = os.readlink(name, dir_fd=directory)
+        record = {
+            **metadata.path_fields(path),
+            "outcome": outcomes.SYMLINK,
+            **metadata.path_fields(target, "link_target"),
+            **metadata.describe_unopened(directory, name, self._accounts),
+        }
+        leads_to = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        if not self._rules.inside(leads_to):
+            record["remark"] = "leads out of the sources; not followed"
+        return record
+
+    def _special(
+        self, directory: int, path: bytes, name: bytes, status: os.stat_result
+    ) -> Record:
+        about = metadata.describe_unopened(directory, name, self._accounts)
+        if stat.S_ISDIR(status.st_mode):
+            err = OSError(errno.EISDIR, "a directory stands here now")
+            return failed(path, outcomes.CHANGED, err) | about
+        return {**metadata.path_fields(path), "outcome": outcomes.SPECIAL, **about}
+
+    def _open_file(
+        self, fd: int, directory: int, path: bytes, name: bytes, payload: str
+    ) -> Record:
+        before = os.fstat(fd)
+        if not stat.S_ISREG(before.st_mode):  # swapped between the look and the opening
+            return self._settled(path, before, outcomes.SPECIAL)
+        record = {
+            **metadata.path_fields(path),
+            **metadata.describe_open(fd, before, self._accounts),
+            "size_before": before.st_size,
+            "read_started": str(time.time_ns()),
+        }
+        copied = self._copy(fd, payload, before.st_size)
+        after = os.fstat(fd)
+        record["read_finished"] = str(time.time_ns())
+        record["size_after"] = after.st_size
+        record["size"] = copied.length
+        record["sha256"] = copied.sha256
+        record["payload"] = payload
+        record["outcome"] = outcomes.of_read(before, after, copied.length)
+        if copied.error is not None:
+            record["outcome"] = outcomes.UNREADABLE
+            record["error"] = error_fields(copied.error)
+        elif before.st_size == 0 and after.st_size == 0 and copied.length:
+            self._endless(record, copied.length)
+        elif before.st_ctime_ns != after.st_ctime_ns:
+            self._renamed(record, directory, name, path, after)
+        return record
+
+    def _endless(self, record: Record, length: int) -> None:
+        """A file that shows the kernel: it says size 0 and has content all the same."""
+        record["outcome"] = outcomes.COLLECTED
+        if length >= LARGEST_ENDLESS:
+            record["outcome"] = outcomes.LIMIT_SKIPPED
+            record["remark"] = f"has no size and did not end within {LARGEST_ENDLESS} bytes"
+
+    def _renamed(
+        self, record: Record, directory: int, name: bytes, path: bytes, after: os.stat_result
+    ) -> None:
+        """Whether the name led elsewhere by the time its file had been read to the end."""
+        try:
+            now = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if (now.st_dev, now.st_ino) == (after.st_dev, after.st_ino):
+                return
+        except OSError:
+            pass
+        whole = record["size"] == record["size_before"] and after.st_size >= record["size_before"]
+        if whole and record["outcome"] == outcomes.CHANGED and (
+            str(after.st_mtime_ns) == record["modified"]
+        ):
+            record["outcome"] = outcomes.COLLECTED if record["size"] else outcomes.EMPTY
+        new_name = find_inode(directory, after.st_ino)
+        if new_name is None:
+            record["remark"] = "its name was gone once it had been read"
+            return
+        record |= metadata.path_fields(os.path.join(os.path.dirname(path), new_name), "rotated_to")
+        if record["outcome"] not in outcomes.GAPS:
+            record["outcome"] = outcomes.ROTATED
+
+    def _copy(self, fd: int, payload: str, size: int) -> Copied:
+        if size == 0:
+            return self._copy_whole(fd, payload, LARGEST_ENDLESS, keep_if_sized=False)
+        if size <= _ONE_READ:
+            return self._copy_whole(fd, payload, size, keep_if_sized=True)
+        target = self._create(payload, True)
+        try:
+            return self._pump().copy(fd, target, size)
+        finally:
+            os.close(target)
+
+    def _copy_whole(self, fd: int, payload: str, limit: int, *, keep_if_sized: bool) -> Copied:
+        """Copy a small file through memory, or a file that claims to be empty.
+
+        A file of size 0 that has a size by now is a log that grew: at opening it was empty.
+        """
+        data, error = _read_up_to(fd, limit)
+        if not keep_if_sized and os.fstat(fd).st_size > 0:
+            data = b""
+        target = self._create(payload, False)
+        try:
+            durable.write_all(target, data)
+        except OSError as err:
+            raise durable.storage_error("write", payload, err) from err
+        finally:
+            os.close(target)
+        return Copied(len(data), hashlib.sha256(data).hexdigest(), error)
+
+    def _pump(self) -> Pump:
+        mine: Pump | None = getattr(self._local, "pump", None)
+        if mine is None:
+            mine = self._local.pump = Pump(self._stop)
+            self._pumps.append(mine)
+        return mine
+
+
+def find_inode(directory: int, inode: int) -> bytes | None:
+    """The name in an open directory that leads to *inode*, if there is one."""
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.inode() == inode:
+                    return os.fsencode(entry.name)
+    except OSError:
+        return None
+    return None
+
+
+def _open(directory: int, name: bytes) -> int:
+    try:
+        return os.open(name, _FLAGS | _NOATIME, dir_fd=directory)
+    except PermissionError:  # only the owner and root may ask for O_NOATIME
+        return os.open(name, _FLAGS, dir_fd=directory)
+
+
+def _read_up_to(fd: int, limit: int) -> tuple[bytes, OSError | None]:
+    pieces: list[bytes] = []
+    room = limit
+    try:
+        while room and (piece := os.read(fd, room)):
+            pieces.append(piece)
+            room -= len(piece)
+    except OSError as err:
+        return b"".join(pieces), err
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces), None

@@ -1,0 +1,88 @@
+"""What to leave out of a walk, and what a path that was left out gets for an outcome."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+
+from custody.acquire import mounts
+from custody.acquire.mounts import Mount
+
+LONGEST_PATH = 262_144
+DEEPEST = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Why a path was left out: its *outcome* and a reason in words."""
+
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The limits of one collection.
+
+    :ivar exclude: globs; with a slash they match the whole path, without one any name.
+    :ivar max_size: the largest file to read, in bytes; None for no limit.
+    :ivar one_file_system: leave out every mount below a source.
+    :ivar destinations: (device, inode) of directories being written to.
+    :ivar mounts: what is mounted where.
+    :ivar named: the paths asked for, which no rule about mounts leaves out.
+    """
+
+    exclude: Sequence[str] = ()
+    max_size: int | None = None
+    one_file_system: bool = False
+    destinations: frozenset[tuple[int, int]] = frozenset()
+    mounts: Mapping[bytes, Mount] = field(default_factory=dict)
+    named: frozenset[bytes] = frozenset()
+    _patterns: list[tuple[bool, re.Pattern[bytes]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for glob in self.exclude:
+            pattern = translate(glob.rstrip("/")).encode("utf-8", "surrogateescape")
+            self._patterns.append(("/" in glob.rstrip("/"), re.compile(pattern, re.DOTALL)))
+
+    def excluded(self, path: bytes, name: bytes) -> Left | None:
+        """Whether ``--exclude`` names this path."""
+        for whole, pattern in self._patterns:
+            if pattern.match(path if whole else name):
+                return Left("excluded", "excluded on request")
+        return None
+
+    def mounted(self, path: bytes) -> Left | None:
+        """Whether the directory is a mount to be left out; nothing is touched to find out."""
+        mount = self.mounts.get(path)
+        if mount is None or path in self.named:
+            return None
+        if mount.kind in mounts.NETWORK:
+            return Left("not-local", f"another file system ({mount.kind}); name it to collect it")
+        if self.one_file_system:
+            return Left("not-local", f"another file system ({mount.kind}), left out on request")
+        if mount.kind in mounts.KERNEL:
+            return Left("not-local", f"kernel file system ({mount.kind}); name it to collect it")
+        return None
+
+    def too_large(self, size: int) -> Left | None:
+        """Whether a file is over ``--max-size``."""
+        if self.max_size is not None and size > self.max_size:
+            return Left("limit-skipped", f"{size} bytes, over the limit of {self.max_size}")
+        return None
+
+    def inside(self, path: bytes) -> bool:
+        """Whether *path*, taken as it is written, lies in one of the sources."""
+        while path not in self.named:
+            if path in (b"/", b""):
+                return False
+            path = path.rpartition(b"/")[0] or b"/"
+        return True
+
+    def too_long(self, path: bytes, depth: int) -> Left | None:
+        """Whether a directory lies too deep to follow."""
+        if len(path) > LONGEST_PATH or depth > DEEPEST:
+            return Left("limit-skipped", f"deeper than {DEEPEST} levels or {LONGEST_PATH} bytes")
+        return None

@@ -1,0 +1,240 @@
+"""Reading a bag's payload back, byte for byte, against its manifest.
+
+The same code serves twice: before sealing, when everything is read from the device again
+(*fresh*), and whenever somebody verifies.  The bag may be hostile: nothing is opened through a
+link, only regular files are opened, and memory stays flat whatever the manifest claims.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mmap
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from custody import pump, reading
+from custody.errors import CustodyError, FormatError
+from custody.findings import Finding
+from custody.formats import bagit
+from custody.ordered import in_order
+from custody.pump import Pump
+
+_BATCH = 16
+_AHEAD = 32
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_DIRECT = getattr(os, "O_DIRECT", 0)
+_RELATIVE = os.open in os.supports_dir_fd
+
+Tick = Callable[[int, int], None]
+"""Told how many files and how many bytes have been read so far."""
+
+
+class Line(NamedTuple):
+    """One manifest line: the digest it promises and the name."""
+
+    sha256: str
+    name: str
+
+
+class Seen(NamedTuple):
+    """A file as it was read: its size and digest, or why it could not be."""
+
+    line: Line
+    size: int
+    sha256: str
+    error: str = ""
+
+
+def manifest_lines(data: Iterable[bytes], name: str) -> Iterator[Line | Finding]:
+    """Read a manifest strictly, line by line; junk becomes a finding."""
+    for number, raw in enumerate(data, 1):
+        try:
+            yield Line(*bagit.parse_manifest_line(raw))
+        except FormatError as err:
+            why = "the manifest has a line that is not one"
+            yield Finding(f"{name}:{number}", "digest, two spaces, path", err.why, why)
+
+
+def bounded_lines(bag: Path, name: str, longest: int) -> Iterator[bytes]:
+    """The lines of a file in the bag, each at most *longest* bytes.
+
+    A longer one is cut, which the parsers then refuse.
+
+    :raises CustodyError: if the file is not there or not a regular one.
+    """
+    with reading.open_beneath(bag, name) as fd, os.fdopen(os.dup(fd), "rb", 1 << 18) as stream:
+        while line := stream.readline(longest):
+            yield line
+
+
+def read_payload(
+    bag: Path, lines: Iterable[Line], *, fresh: bool, workers: int, tick: Callable[[], None]
+) -> Iterator[Seen]:
+    """Read every file that *lines* name and give what was seen, in order.
+
+    :param fresh: read from the device and not from the system's cache, where the file system
+        can do that.
+    :param workers: how many files are read at a time.
+    """
+    with _Reader(bag, fresh) as reader:
+        batches = _batches(lines)
+        for some in in_order(batches, reader.batch, workers=workers, ahead=_AHEAD, tick=tick):
+            yield from some
+
+
+def _batches(lines: Iterable[Line]) -> Iterator[tuple[str, list[Line]]]:
+    """Consecutive lines of one directory, a few at a time."""
+    for parent, group in groupby(lines, lambda line: line.name.rpartition("/")[0]):
+        batch: list[Line] = []
+        for line in group:
+            batch.append(line)
+            if len(batch) == _BATCH:
+                yield parent, batch
+                batch = []
+        if batch:
+            yield parent, batch
+
+
+class _Reader:
+    def __init__(self, bag: Path, fresh: bool) -> None:
+        self._bag = bag
+        self._direct = _DIRECT if fresh else 0
+        self._fresh = fresh
+        self._local = threading.local()
+        self._stop = threading.Event()
+        self._pumps: list[Pump] = []
+
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for each in self._pumps:
+            each.close()
+
+    def batch(self, task: tuple[str, list[Line]]) -> list[Seen]:
+        parent, lines = task
+        if not _RELATIVE:
+            return [self._by_path(line) for line in lines]
+        try:
+            with reading.open_directory(self._bag, parent) as directory:
+                return [self._one(directory, line) for line in lines]
+        except CustodyError as err:
+            return [Seen(line, 0, "", err.why or str(err)) for line in lines]
+
+    def _by_path(self, line: Line) -> Seen:
+        try:
+            with reading.open_beneath(self._bag, line.name) as fd:
+                return Seen(line, *self._digest(fd, os.fstat(fd).st_size))
+        except (OSError, CustodyError) as err:
+            return Seen(line, 0, "", str(err))
+
+    def _one(self, directory: int, line: Line) -> Seen:
+        name = line.name.rpartition("/")[2]
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
+                return Seen(line, 0, "", "a link, or not a regular file")
+            fd = self._open(name, directory)
+            try:
+                status = os.fstat(fd)
+                if not stat.S_ISREG(status.st_mode):
+                    return Seen(line, 0, "", "not a regular file")
+                return Seen(line, *self._digest(fd, status.st_size))
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            return Seen(line, 0, "", "it is not there")
+        except OSError as err:
+            return Seen(line, 0, "", err.strerror or str(err))
+
+    def _open(self, name: str, directory: int) -> int:
+        try:
+            return os.open(name, _FLAGS | _CLOEXEC | self._direct, dir_fd=directory)
+        except OSError as err:
+            if err.errno != errno.EINVAL or not self._direct:
+                raise
+        # A file system without O_DIRECT: its cached pages are given back instead.
+        fd = os.open(name, _FLAGS | _CLOEXEC, dir_fd=directory)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        return fd
+
+    def _digest(self, fd: int, size: int) -> tuple[int, str]:
+        if size > pump.CHUNK:
+            copied = self._pump().copy(fd, None, size)
+            if copied.error is not None:
+                raise copied.error
+            return copied.length, copied.sha256
+        data = pump.fill(fd, self._buffer(), 0, size)
+        return len(data), hashlib.sha256(data).hexdigest()
+
+    def _buffer(self) -> memoryview:
+        """Page-aligned memory for this thread, as O_DIRECT demands."""
+        mine: memoryview | None = getattr(self._local, "buffer", None)
+        if mine is None:
+            mine = self._local.buffer = memoryview(mmap.mmap(-1, pump.CHUNK))
+        return mine
+
+    def _pump(self) -> Pump:
+        mine: Pump | None = getattr(self._local, "pump", None)
+        if mine is None:
+            mine = self._local.pump = Pump(self._stop)
+            self._pumps.append(mine)
+        return mine
+
+
+@dataclass(slots=True)
+class Totals:
+    """How much payload there is: *files* and *bytes* (BagIt's Payload-Oxum)."""
+
+    files: int = 0
+    bytes: int = 0
+
+    def oxum(self) -> str:
+        """As RFC 8493 section 2.2.2 writes it."""
+        return f"{self.bytes}.{self.files}"
+
+
+def compare_payload(
+    bag: Path, totals: Totals, *, fresh: bool, workers: int, tick: Tick
+) -> Iterator[Finding]:
+    """Read all payload that the manifest names and give every difference.
+
+    :param totals: is counted up as files are read.
+    :raises CustodyError: if there is no manifest.
+    """
+    found: list[Finding] = []
+
+    def lines() -> Iterator[Line]:
+        raw = bounded_lines(bag, bagit.MANIFEST_NAME, bagit.LONGEST_LINE)
+        for line in manifest_lines(raw, bagit.MANIFEST_NAME):
+            if isinstance(line, Finding):
+                found.append(line)
+            elif not line.name.startswith("data/"):
+                why = "the payload manifest names something outside the payload"
+                found.append(Finding(line.name, "a path below data/", line.name, why))
+            else:
+                yield line
+
+    def told() -> None:
+        tick(totals.files, totals.bytes)
+
+    for seen in read_payload(bag, lines(), fresh=fresh, workers=workers, tick=told):
+        totals.files += 1
+        totals.bytes += seen.size
+        if seen.error:
+            why = "a payload file is missing or cannot be read"
+            yield Finding(seen.line.name, f"sha256:{seen.line.sha256}", seen.error, why)
+        elif seen.sha256 != seen.line.sha256:
+            why = "the content differs from what the manifest says"
+            expected, got = f"sha256:{seen.line.sha256}", f"sha256:{seen.sha256}"
+            yield Finding(seen.line.name, expected, f"{got} ({seen.size} bytes)", why)
+    yield from found

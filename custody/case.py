@@ -1,0 +1,202 @@
+"""The case directory: one incident, its bundles, its ledger.
+
+    case.json      format, case number, title, ledger origin, when it was opened
+    bundles/       sealed bundles, published by one rename each
+    ledger/        the custody ledger (C2SP tlog-tiles)
+    attachments/   transfers/
+    incoming/      unfinished work, never trusted
+    lock           held by whoever writes to the ledger; empty otherwise
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from custody import clock, durable, reading
+from custody.errors import (
+    CustodyError,
+    FormatError,
+    NotFoundError,
+    UnknownFormatError,
+    UsageError,
+)
+from custody.formats import canonical, statement
+from custody.formats.statement import Actor, Event, Subject
+from custody.identity import signing
+from custody.identity.signing import Signer
+from custody.ledger.log import Log
+from custody.ledger.reader import LedgerReader
+
+FORMAT = "custody.case/1"
+RECORD = "case.json"
+_LARGEST_RECORD = 65_536
+_FIELDS = ("case", "created", "format", "origin", "title")
+_PARTS = ("bundles", "attachments", "transfers", "incoming")
+_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case that is there: its directory and what ``case.json`` says."""
+
+    directory: Path
+    case: str
+    title: str
+    origin: str
+    created: datetime
+
+    @property
+    def bundles(self) -> Path:
+        """Where sealed bundles are."""
+        return self.directory / "bundles"
+
+    @property
+    def incoming(self) -> Path:
+        """Where unfinished work is."""
+        return self.directory / "incoming"
+
+    @property
+    def ledger(self) -> LedgerReader:
+        """The ledger, for reading."""
+        return LedgerReader(self.directory / "ledger", self.origin)
+
+    @property
+    def log(self) -> Log:
+        """The ledger, for whoever holds the lock."""
+        return Log(self.directory / "ledger", self.origin)
+
+    @contextmanager
+    def locked(self, wait_seconds: float) -> Iterator[None]:
+        """Hold the case for writing.
+
+        :raises LockedError: if another process keeps it longer than *wait_seconds*.
+        """
+        with durable.lock(self.directory / "lock", wait_seconds=wait_seconds):
+            yield
+
+    def bundle_names(self) -> list[str]:
+        """The names of the published bundles, sorted.
+
+        :raises NotFoundError: if the directory is not there.
+        """
+        try:
+            return sorted(os.listdir(self.bundles))
+        except OSError as err:
+            raise NotFoundError("list bundles", self.bundles, err.strerror or str(err)) from err
+
+
+def origin_for(number: str, token: str) -> str:
+    """A ledger origin for a case number: fit for a key name, and unique by *token*."""
+    slug = _UNFIT.sub("-", number).strip("-")[:40] or "case"
+    return f"custody/{slug}-{token}"
+
+
+def record_bytes(case: str, title: str, origin: str, created: datetime) -> bytes:
+    """The content of ``case.json``."""
+    document = {
+        "case": case,
+        "created": clock.rfc3339(created),
+        "format": FORMAT,
+        "origin": origin,
+        "title": title,
+    }
+    return canonical.dump(document) + b"\n"
+
+
+def refuse_taken(directory: Path) -> None:
+    """Make sure that a case may be opened at *directory*: it is not there, or empty.
+
+    :raises UsageError: otherwise.
+    """
+    if not os.path.lexists(directory):
+        return
+    if not directory.is_dir() or any(directory.iterdir()):
+        raise UsageError(
+            "open case", directory, "there is something already; nothing was written",
+            hint="name a directory that does not exist",
+        )  # fmt: skip
+
+
+def create(
+    directory: Path,
+    number: str,
+    title: str,
+    *,
+    log_key: Signer,
+    signer: Signer,
+    actor: Actor,
+    now: datetime,
+) -> Case:
+    """Open a case: its directory, its ledger, and the entry ``case-opened``.
+
+    ``case.json`` comes last but one: a directory without it is not a case.
+
+    :raises UsageError: if something stands at *directory*.
+    :raises StorageError: if it could not be written.
+    """
+    refuse_taken(directory)
+    durable.ensure_directory(directory)
+    directory.chmod(durable.PRIVATE_DIRECTORY)
+    for part in _PARTS:
+        durable.make_directory(directory / part)
+    record = record_bytes(number, title, log_key.key.name, now)
+    case = Case(directory, number, title, log_key.key.name, now)
+    opened = Event(
+        "case-opened",
+        now,
+        actor,
+        (Subject(RECORD, hashlib.sha256(record).hexdigest()),),
+        {"case": number, "item": number, "comment": title},
+    )
+    entry = signing.seal(signer, statement.dump(opened))
+    with case.locked(0):
+        log = Log.create(directory / "ledger", log_key)
+        log.append([entry], log_key)
+        durable.create(directory / RECORD, record)
+    return case
+
+
+def open_case(directory: Path) -> Case:
+    """Read ``case.json``.
+
+    :raises NotFoundError: if *directory* is not a case.
+    :raises UnknownFormatError: if it is of a format that this program does not know.
+    :raises FormatError: if the record is damaged.
+    """
+    hint = f"custody init {directory}"
+    try:
+        if not stat.S_ISDIR(directory.stat().st_mode):
+            raise NotFoundError("open case", directory, "it is not a directory", hint=hint)
+        data = reading.read_beneath(directory, RECORD, _LARGEST_RECORD)
+    except (OSError, NotFoundError) as err:
+        if isinstance(err, CustodyError) and err.what == "open case":
+            raise
+        why = "there is no case" if directory.is_dir() else "there is no such directory"
+        raise NotFoundError("open case", directory, why, hint=hint) from err
+    return parse_record(directory, data)
+
+
+def parse_record(directory: Path, data: bytes) -> Case:
+    """Read the bytes of ``case.json``; raises what :func:`open_case` raises."""
+    try:
+        document = canonical.load_object(data.removesuffix(b"\n"))
+        kind = document.get("format")
+        if isinstance(kind, str) and kind.startswith("custody.case/") and kind != FORMAT:
+            why = f"its format is {kind}; this program knows {FORMAT}"
+            raise UnknownFormatError("open case", directory, why, hint="use a newer custody")
+        if tuple(sorted(document)) != _FIELDS or kind != FORMAT or not data.endswith(b"\n"):
+            raise FormatError("open case", directory, "case.json has unknown or missing fields")
+        if not all(isinstance(value, str) for value in document.values()):
+            raise FormatError("open case", directory, "case.json has a field of the wrong type")
+        created = clock.parse_rfc3339(document["created"])
+    except FormatError as err:
+        raise FormatError("open case", directory, f"case.json is damaged: {err}") from err
+    return Case(directory, document["case"], document["title"], document["origin"], created)

@@ -1,0 +1,102 @@
+"""Entering sealed bundles in the ledger of their case, and giving each its receipt.
+
+This is also the recovery: a bundle that was published and not entered, because the machine
+stopped in between, is entered by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from custody import durable, reading
+from custody.bundle import layout
+from custody.case import Case
+from custody.errors import CustodyError, FormatError
+from custody.formats import dsse, statement
+from custody.formats.vkey import VerifierKey
+from custody.identity.signing import Signer, is_signed
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Where a statement stands: entry *index*, under the checkpoint of *size* and *root* (hex)."""
+
+    index: int
+    size: int
+    root: str
+
+
+def pending(case: Case) -> list[str]:
+    """The bundles in the case that have no receipt from its ledger yet."""
+    return [name for name in case.bundle_names() if not _has_receipt(case, name)]
+
+
+def _has_receipt(case: Case, name: str) -> bool:
+    prefix = layout.receipt_name(case.origin, 0).removesuffix("0.tlog-proof")
+    try:
+        receipts = os.listdir(case.bundles / name / layout.RECEIPTS)
+    except OSError:
+        return False
+    return any(receipt.startswith(prefix) for receipt in receipts)
+
+
+def enter_pending(
+    case: Case, log_key: Signer, signers: Iterable[VerifierKey], wait_seconds: float
+) -> tuple[dict[str, Entered], dict[str, str]]:
+    """Enter every pending bundle of the case under one checkpoint, and write the receipts.
+
+    :param signers: whose statements may be entered.
+    :returns: where each bundle's statement stands; and, for those that were left alone, why.
+    :raises LockedError: if another process keeps the case.
+    :raises DifferenceError: if the ledger is not what its key last signed.
+    :raises StorageError: if something could not be written.
+    """
+    keys = {key.fingerprint(): key for key in signers}
+    found: dict[str, bytes] = {}
+    refused: dict[str, str] = {}
+    with case.locked(wait_seconds):
+        for name in pending(case):
+            try:
+                found[name] = _statement(case, name, keys)
+            except CustodyError as err:
+                refused[name] = err.why or str(err)
+        entered = _enter(case, log_key, found)
+    return entered, refused
+
+
+def _enter(case: Case, log_key: Signer, found: dict[str, bytes]) -> dict[str, Entered]:
+    log = case.log
+    indexes = {name: log.find(data) for name, data in found.items()}
+    new = [name for name, index in indexes.items() if index is None]
+    if new:
+        appended = log.append([found[name] for name in new], log_key)
+        indexes |= {name: appended.first_index + place for place, name in enumerate(new)}
+    tree = log.checkpoint().checkpoint
+    entered: dict[str, Entered] = {}
+    for name, index in indexes.items():
+        if index is None:  # cannot be: every name is found or appended
+            continue
+        directory = case.bundles / name / layout.RECEIPTS
+        durable.ensure_directory(directory)
+        receipt = directory / layout.receipt_name(case.origin, tree.size)
+        durable.create_or_equal(receipt, log.receipt(index))
+        entered[name] = Entered(index, tree.size, tree.root.hex())
+    return entered
+
+
+def _statement(case: Case, name: str, keys: dict[str, VerifierKey]) -> bytes:
+    data = reading.read_beneath(case.bundles / name, layout.STATEMENT, dsse.LARGEST_ENVELOPE)
+    envelope = dsse.load(data)
+    event = statement.load(envelope.payload)
+    if event.ledger is None or event.ledger.get("origin") != case.origin:
+        raise FormatError("enter bundle", name, "its statement is not for this case's ledger")
+    if event.details.get("bundle") != name:
+        raise FormatError("enter bundle", name, "its statement is of another bundle")
+    key = keys.get(envelope.signatures[0].keyid)
+    if key is None or not is_signed(key, envelope.signatures[0].sig, envelope.signed_bytes()):
+        raise FormatError("enter bundle", name, "it is not signed by a key that is trusted here")
+    return data
+
+

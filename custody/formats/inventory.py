@@ -1,0 +1,87 @@
+"""The inventory: one canonical JSON object a line, one line for every path asked for.
+
+A record says what became of a path (``outcome``) and, where it was read, under which payload
+name its bytes are in the bag.  Records stand in the order of the walk: a directory, then the
+other things in it, then each directory in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from custody.errors import FormatError
+from custody.formats import canonical
+
+Record = dict[str, Any]
+
+_TEXT = frozenset(
+    "path path_b64 payload outcome sha256 modified accessed changed born user group mode inode"
+    " device link_target link_target_b64 read_started read_finished remark rotated_from"
+    " rotated_from_b64 rotated_to rotated_to_b64 generation chain_sha256".split()
+)
+_NUMBER = frozenset("size uid gid nlink size_before size_after offset length".split())
+_DECIMAL = frozenset("modified accessed changed born inode read_started read_finished".split())
+_IS_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\Z", re.ASCII)
+_IS_SHA256 = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
+
+
+def dump(record: Record) -> bytes:
+    """Print one record, newline included."""
+    return canonical.dump(record) + b"\n"
+
+
+def load(line: bytes) -> Record:
+    """Read one line.
+
+    :raises FormatError: if it is not canonical, has unknown fields or wrong types, lacks the
+        path or the outcome, or has a payload without size and digest.
+    """
+    if not line.endswith(b"\n"):
+        raise FormatError("read inventory", None, "a line without its end")
+    record = canonical.load_object(line[:-1])
+    for field, value in record.items():
+        if field in _TEXT:
+            good = type(value) is str and (field not in _DECIMAL or _IS_DECIMAL.match(value))
+        elif field in _NUMBER:
+            good = type(value) is int and value >= 0
+        else:
+            good = _is_other(field, value)
+        if not good:
+            raise FormatError("read inventory", None, f"the field {field!r} is unknown or wrong")
+    if "path" not in record or "outcome" not in record:
+        raise FormatError("read inventory", None, "a record without path or outcome")
+    if "payload" in record and not ("size" in record and _IS_SHA256.match(record["sha256"])):
+        raise FormatError("read inventory", None, "a payload without size or digest")
+    return record
+
+
+def _is_other(field: str, value: Any) -> bool:
+    if field == "ancestor":
+        return value is True
+    if field == "xattrs":
+        return isinstance(value, dict)
+    if field == "error":
+        return isinstance(value, dict) and set(value) == {"name", "number", "message"}
+    return False
+
+
+def raw_path(record: Record, field: str = "path") -> bytes:
+    """The exact bytes of a record's path.
+
+    :raises FormatError: if the base64 form is there and is not one, or was not needed.
+    """
+    encoded = record.get(f"{field}_b64")
+    if encoded is None:
+        return str(record[field]).encode()
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except (ValueError, binascii.Error) as err:
+        raise FormatError("read inventory", None, f"{field}_b64 is not base64") from err
+    if base64.b64encode(raw).decode() != encoded or raw.decode("utf-8", "backslashreplace") != (
+        record[field]
+    ):
+        raise FormatError("read inventory", None, f"{field} and {field}_b64 do not agree")
+    return raw
