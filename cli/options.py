@@ -9,6 +9,7 @@ Every command has the global options (:func:`choose`), before and after the verb
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,11 @@ PassphraseFdOption = Annotated[
         help="Read the passphrase from this open file descriptor.",
         show_default=False,
     ),
+]
+
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--key", metavar="NAME", help="Sign with this key of yours.", show_default=False),
 ]
 
 
@@ -171,6 +177,17 @@ def verifier_key(text: str) -> vkey.VerifierKey:
             err.why,
             hint="the line is printed by custody key show, whole and on one line",
         ) from err
+
+
+def user_name() -> str:
+    """A name for the first key of whoever runs this: the account's, as far as it is fit."""
+    try:
+        import pwd
+
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except (ImportError, KeyError):
+        name = os.environ.get("USERNAME", "")
+    return re.sub(r"[^A-Za-z0-9._@-]", "", name).lstrip("._@-")[:64] or "signer"
 
 
 def plain_text(option: str, text: str) -> str:

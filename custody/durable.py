@@ -47,6 +47,16 @@ def storage_error(doing: str, path: object, err: OSError) -> StorageError:
 
 
 @contextmanager
+def _without_modes() -> Iterator[None]:
+    """Let a file system without modes (FAT, some FUSE) refuse one; the caller judges that."""
+    try:
+        yield
+    except OSError as err:
+        if err.errno not in (errno.EPERM, errno.ENOSYS, errno.ENOTSUP):
+            raise
+
+
+@contextmanager
 def private_umask() -> Iterator[None]:
     """Make every file and directory created inside private, also by other threads."""
     before = os.umask(0o077)
@@ -79,7 +89,7 @@ def _write_new(path: Path, data: bytes, flags: int) -> None:
     flags |= os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(path, flags, PRIVATE_FILE)
     try:
-        with suppress(PermissionError):  # FAT has no modes; the caller judges that
+        with _without_modes():
             os.fchmod(fd, PRIVATE_FILE)
         write_all(fd, data)
         os.fsync(fd)
@@ -147,7 +157,7 @@ def make_directory(path: Path) -> None:
     """
     try:
         path.mkdir(PRIVATE_DIRECTORY)
-        with suppress(PermissionError):
+        with _without_modes():
             path.chmod(PRIVATE_DIRECTORY)
         sync_directory(path.parent)
     except FileExistsError as err:
@@ -341,7 +351,7 @@ def _make_parents(path: Path, changed: dict[Path, None]) -> None:
         return
     _make_parents(path.parent, changed)
     path.mkdir(PRIVATE_DIRECTORY)
-    with suppress(PermissionError):
+    with _without_modes():
         path.chmod(PRIVATE_DIRECTORY)
     changed[path.parent] = None
 
@@ -355,7 +365,7 @@ def _open_over(path: Path) -> int:
         os.unlink(path)
         fd = os.open(path, flags, PRIVATE_FILE)
     try:
-        with suppress(PermissionError):
+        with _without_modes():
             os.fchmod(fd, PRIVATE_FILE)
     except OSError:
         os.close(fd)

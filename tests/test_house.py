@@ -43,6 +43,7 @@ LAYERS = {
     "custody.ledger.receipt": PURE,
     "custody.ledger.tiles": PURE,
     "custody.case": ROOM,
+    "custody.entering": ROOM,
     "custody.bundle": ROOM,
     "custody.acquire": ROOM,
     "custody.identity": ROOM,

@@ -28,6 +28,7 @@ from custody.errors import (
     UsageError,
 )
 from custody.formats import canonical, vkey
+from custody.formats.statement import Actor
 from custody.formats.vkey import VerifierKey
 from custody.identity import pkcs8, protection
 from custody.identity.signing import Signer
@@ -81,6 +82,10 @@ class StoredKey:
     person: str = ""
     title: str = ""
     organization: str = ""
+
+    def actor(self) -> Actor:
+        """Whoever holds this key, as signed events name them."""
+        return Actor(str(self.key), self.person, self.title, self.organization)
 
     def as_json(self) -> dict[str, Any]:
         """The fields for a JSON document, apart from the schema."""
