@@ -45,7 +45,11 @@ mkdir web01
 cp -R "$here/var" web01/
 (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >passphrase)
 
-say 'Open a case: a directory, a ledger, its first entry, and the keys.'
+say 'A signing key for the evidence desk. (Without one, init would make it.)'
+expect 0 custody key new desk --person 'Evidence desk' --organization 'Permit Office' \
+  --passphrase-file passphrase
+
+say 'Open a case: a directory, a ledger and its key, its first entry.'
 expect 0 custody init case --number STL-2026-014 --title 'Intrusion on web01' \
   --passphrase-file passphrase
 
@@ -78,5 +82,19 @@ if command -v bagit.py >/dev/null 2>&1; then
   expect 0 env PYTHONWARNINGS=ignore bagit.py --quiet --validate .
 fi
 cd "$work"
+if command -v openssl >/dev/null 2>&1; then
+  say 'The signature, checked as VERIFY.txt says: openssl over the DSSE encoding of the statement.'
+  statement=$bundle/seal/statement.dsse.json
+  show custody key show desk --pem
+  custody key show desk --pem | tee signer.pem
+  sed 's/.*"payload":"\([^"]*\)".*/\1/' "$statement" | openssl base64 -d -A >payload.json
+  sed 's/.*"sig":"\([^"]*\)".*/\1/' "$statement" | openssl base64 -d -A >signature.bin
+  {
+    printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(wc -c <payload.json)"
+    cat payload.json
+  } >signed.bin
+  expect 0 openssl pkeyutl -verify -pubin -inkey signer.pem -rawin -in signed.bin \
+    -sigfile signature.bin
+fi
 
 say 'Done. The case, the keys and the passphrase of this demonstration are removed now.'
