@@ -139,6 +139,17 @@ def result_json_line(document: Mapping[str, Any]) -> None:
     _out(_json(document))
 
 
+def result_bytes(data: bytes) -> None:
+    """Print a file's text as the result: byte for byte, but escaped line by line on a terminal."""
+    if sys.stdout is None or sys.stdout.isatty():
+        for line in data.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n"):
+            _out(safe(line))
+        return
+    with _stdout_errors():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+
+
 def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> None:
     """Print rows of a result, lined up; cells are treated as in :func:`result`."""
     from tabulate import tabulate
@@ -314,13 +325,23 @@ class Progress:
         total_bytes: int | None = None,
     ) -> None:
         """Take note of the state of the work, and show it if it is time to."""
+        if self._is_due():
+            seconds = time.monotonic() - self._started
+            self._show(figures.progress(files, bytes, total_files, total_bytes, seconds))
+
+    def entries(self, done: int, total: int) -> None:
+        """The same, for work that is counted in entries of a ledger."""
+        if self._is_due():
+            self._show(f"{done:,} of {total:,} entries")
+
+    def _is_due(self) -> bool:
         if not self._on:
-            return
+            return False
         now = time.monotonic()
         if now < self._next:
-            return
+            return False
         self._next = now + _SECONDS_BETWEEN_UPDATES
-        self._show(figures.progress(files, bytes, total_files, total_bytes, now - self._started))
+        return True
 
     def wipe(self) -> None:
         """Clear the line, so that something else can be written there."""

@@ -36,9 +36,13 @@ from custody.ledger.tiles import ENTRIES, TILE_WIDTH, Tile
 MOST_FINDINGS = 10_000
 _MOST_TRIES = 3
 
-EntryVerdict = Literal["trusted", "untrusted", "bad"]
+EntryVerdict = Literal["trusted", "untrusted", "undated", "late", "bad"]
 VerifyEntry = Callable[[int, Envelope], EntryVerdict]
-"""Judges the signature of an entry: *bad* where a trusted key is named and did not sign."""
+"""Judges the signature of an entry.
+
+*bad*: a trusted key is named and did not sign.  *late*: by the entry's own time, the key did not
+count then.  *undated*: the key has an end, and no trusted time shows that the entry is older.
+"""
 Progress = Callable[[int, int], None]
 """Told how many entries are done, of how many."""
 
@@ -147,10 +151,12 @@ class _Checker:
         self._unheard = 0
         self._not_checked: list[Finding] = []
         self._remarks: list[Finding] = []
-        self._unknown_signers: dict[str, tuple[int, int]] = {}
+        self._doubts: dict[tuple[EntryVerdict, str], tuple[int, int]] = {}
 
     def report(self, tree: Checkpoint | None) -> Report:
         findings = list(self._findings)
+        doubts = [_doubt(*item) for item in self._doubts.items()]
+        findings += [finding for is_wrong, finding in doubts if is_wrong]
         if self._unheard:
             more = f"{self._unheard} more"
             findings.append(Finding("", "", more, "there are more findings than are listed"))
@@ -159,7 +165,7 @@ class _Checker:
             tree.size if tree else None,
             tree.root if tree else None,
             tuple(findings),
-            (*self._not_checked, *(_unknown(*item) for item in self._unknown_signers.items())),
+            (*self._not_checked, *(finding for is_wrong, finding in doubts if not is_wrong)),
             tuple(self._remarks),
         )
 
@@ -246,10 +252,10 @@ class _Checker:
             if verdict == "bad":
                 why = "the entry is not what its signer signed"
                 self._found(_place(index), "the signer's signature", "another", why)
-            elif verdict == "untrusted":
-                keyid = envelope.signatures[0].keyid
-                count, first = self._unknown_signers.get(keyid, (0, index))
-                self._unknown_signers[keyid] = (count + 1, first)
+            elif verdict != "trusted":
+                doubt = verdict, envelope.signatures[0].keyid
+                count, first = self._doubts.get(doubt, (0, index))
+                self._doubts[doubt] = (count + 1, first)
 
     # (5) The tiles.
     def _compare(self, tile: Tile, data: bytes) -> None:
@@ -311,7 +317,16 @@ def _digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def _unknown(keyid: str, seen: tuple[int, int]) -> Finding:
+def _doubt(kind: tuple[EntryVerdict, str], seen: tuple[int, int]) -> tuple[bool, Finding]:
+    """What is said about the entries of one key, and whether it counts as wrong."""
+    verdict, keyid = kind
     count, first = seen
-    why = f"{count} entries, the first is {first}, are signed by a key that nobody here trusts"
-    return Finding(_place(first), "a trusted signer", keyid, why)
+    entries = f"{count} entries, the first is {first}, are signed"
+    if verdict == "late":
+        why = f"{entries} at a time at which their key did not count"
+        return True, Finding(_place(first), "a key that counted then", keyid, why)
+    if verdict == "undated":
+        why = f"{entries} by a key that has an end, and no trusted time shows that they are older"
+        return False, Finding(_place(first), "a trusted time", keyid, why)
+    why = f"{entries} by a key that nobody here trusts"
+    return False, Finding(_place(first), "a trusted signer", keyid, why)

@@ -1,0 +1,270 @@
+"""``custody ledger``: look into the ledger of a case, and check it.
+
+Everything here only reads, and works on read-only media and on a copy of the ledger alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import console, exit_codes, ledger_where, options
+from .frame import Verb
+from .ledger_where import LedgerOption
+
+if TYPE_CHECKING:
+    from custody.findings import Finding
+    from custody.identity.trust import Trust
+    from custody.ledger.check import Report
+    from custody.ledger.entry import EntryView
+
+app = Verb("Look into the ledger of a case, and check it.")
+
+NumberArgument = Annotated[
+    int, typer.Argument(metavar="N", help="The entry's number, from 0.", min=0)
+]
+ItemOption = Annotated[str, typer.Option(metavar="TEXT", help="Only entries about this item.")]
+ActorOption = Annotated[str, typer.Option(metavar="TEXT", help="Only entries of this person.")]
+TypeOption = Annotated[str, typer.Option("--type", metavar="TYPE", help="Only this type of event.")]
+SinceOption = Annotated[
+    str, typer.Option(metavar="TIME", help="Not before: 2026-11-22, or 2026-11-22T03:14:05Z.")
+]
+UntilOption = Annotated[
+    str, typer.Option(metavar="TIME", help="Not after; a day alone counts to its end.")
+]
+RawOption = Annotated[
+    bool, typer.Option("--raw", help="Print the entry's bytes as they are in the ledger.")
+]
+
+_WORDS = {"ok": console.OK, "failed": console.FAIL, "cannot-verify": console.NOT_CHECKED}
+_SIGNED = {
+    "trusted": (console.OK, "signed by a key that is trusted"),
+    "untrusted": (console.NOT_CHECKED, "signed by a key that nobody here trusts"),
+    "undated": (
+        console.NOT_CHECKED,
+        "the signer's key has an end, and no trusted time shows that the entry is older",
+    ),
+    "late": (console.FAIL, "signed at a time at which the signer's key did not count"),
+    "bad": (console.FAIL, "the entry is not what its signer signed"),
+}
+_EXITS = {
+    "ok": exit_codes.OK,
+    "failed": exit_codes.DIFFERS,
+    "cannot-verify": exit_codes.CANNOT_VERIFY,
+}
+
+
+@app.command("list")
+def list_(
+    item: ItemOption = "",
+    actor: ActorOption = "",
+    type_: TypeOption = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
+    ledger: LedgerOption = None,
+) -> None:
+    """List the entries: who did what to which item, and when by their own clock.
+
+    Nothing is checked here; custody ledger verify does.
+    """
+    wanted = ledger_where.entry_filter(item, actor, type_, since, until)
+    reader = ledger_where.find("ledger list", ledger).reader
+    with ledger_where.damage():
+        shown = (view for view in _views(reader.entries()) if wanted(view))
+        if console.mode().json:
+            for view in shown:
+                console.result_json_line(view.as_json())
+            return
+        rows = [
+            (str(view.index), view.type, view.time, view.actor, view.item, view.summary)
+            for view in shown
+        ]
+    if rows:
+        console.table(rows, ("entry", "type", "time", "actor", "item", "summary"))
+    else:
+        console.remark("no such entry")
+
+
+def _views(entries: Iterator[bytes]) -> Iterator[EntryView]:
+    from custody.ledger import entry as entries_
+
+    for index, data in enumerate(entries):
+        yield entries_.view(index, data)
+
+
+@app.command()
+def show(
+    number: NumberArgument,
+    raw: RawOption = False,
+    ledger: LedgerOption = None,
+    trust: options.TrustOption = None,
+) -> int:
+    """Show one entry: its fields, who signed it, and whether the checkpoint covers it.
+
+    Exit 10 if the signature is wrong or the entry is not in the tree.
+    """
+    from custody.identity import trust as store
+    from custody.ledger import entry as entries_
+
+    reader = ledger_where.find("ledger show", ledger).reader
+    with ledger_where.damage():
+        data = reader.entry(number)
+        if raw:
+            console.result_bytes(data)
+            return exit_codes.OK
+        published = reader.checkpoint()
+        reader.receipt(number)  # raises where the tiles do not lead from it to the root
+    believed = store.load(options.trust_directory(trust))
+    document = _entry_document(number, data, believed)
+    document |= {"origin": published.checkpoint.origin, "size": published.size}
+    if console.mode().json:
+        console.result_json("ledger-entry", {**entries_.view(number, data).as_json(), **document})
+    else:
+        _show_entry(entries_.view(number, data), document)
+    return exit_codes.DIFFERS if document["signature"] in ("bad", "late") else exit_codes.OK
+
+
+def _entry_document(number: int, data: bytes, believed: Trust) -> dict[str, Any]:
+    import hashlib
+
+    from custody.errors import FormatError
+    from custody.formats import canonical, dsse
+    from custody.ledger.believed import by_trust
+
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        envelope = dsse.load(data)
+    except FormatError as err:
+        return {
+            "sha256": digest,
+            "signature": "bad",
+            "signers": [],
+            "payload": None,
+            "why": err.why,
+        }
+    signers = []
+    for item in envelope.signatures:
+        known = believed.signer_for(item.keyid)
+        signers.append({"key": item.keyid, "name": known.name if known else None})
+    payload = None
+    with suppress(FormatError):
+        payload = canonical.load(envelope.payload)
+    verdict = by_trust(believed)(number, envelope)
+    return {"sha256": digest, "signature": verdict, "signers": signers, "payload": payload}
+
+
+def _show_entry(view: EntryView, document: dict[str, Any]) -> None:
+    fields = view.as_json()
+    console.result(f"{'entry':<10} {view.index} of ", document["origin"])
+    for name in ("type", "time", "actor", "item", "summary"):
+        if fields[name]:
+            console.result(f"{name:<10} ", fields[name])
+    console.result(f"{'sha256':<10} ", document["sha256"])
+    for signer in document["signers"]:
+        name = f" ({signer['name']})" if signer["name"] else ""
+        console.result(f"{'signed by':<10} ", signer["key"], name)
+    word, why = _SIGNED[document["signature"]]
+    console.result(f"{'signature':<10} ", word, " ", document.get("why", why))
+    console.result(f"{'in tree':<10} ", console.OK, f" of size {document['size']}")
+    if document["payload"] is not None:
+        for line in json.dumps(document["payload"], indent=2).splitlines():
+            console.result(line)
+
+
+@app.command()
+def verify(ledger: LedgerOption = None, trust: options.TrustOption = None) -> int:
+    """Derive the whole ledger again from its entries, and compare.
+
+    Exit 0: every tile, signature and the root agree.  10: something differs.  11: a key that
+    would be needed is not in the trust folder.
+    """
+    from custody.identity import trust as store
+    from custody.ledger.believed import by_trust
+    from custody.ledger.check import check
+
+    place = ledger_where.find("ledger verify", ledger)
+    believed = store.load(options.trust_directory(trust))
+    with console.Progress("checking the ledger") as progress:
+        report = check(
+            place.reader.directory,
+            place.reader.origin,
+            believed.logs,
+            by_trust(believed),
+            progress.entries,
+        )
+    _show_report(report)
+    return _EXITS[report.verdict]
+
+
+def _show_report(report: Report) -> None:
+    root = report.root.hex() if report.root is not None else None
+    if console.mode().json:
+        document = {
+            "origin": report.origin,
+            "size": report.size,
+            "root": root,
+            "verdict": report.verdict,
+            "findings": [finding.as_json() for finding in report.findings],
+            "not_checked": [finding.as_json() for finding in report.not_checked],
+            "remarks": [finding.as_json() for finding in report.remarks],
+        }
+        console.result_json("ledger-verification", document)
+        return
+    if report.root is not None:
+        console.result(f"{'ledger':<10} ", report.origin)
+        console.result(f"{'entries':<10} ", report.size)
+        console.result(f"{'root':<10} ", root)
+    console.result(f"{'verdict':<10} ", _WORDS[report.verdict])
+    _tell(console.FAIL, report.findings)
+    _tell(console.NOT_CHECKED, report.not_checked)
+    for finding in report.remarks:
+        console.remark(f"{finding.path}: {finding.message}")
+
+
+def _tell(word: console.Word, findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        where = f"{finding.path}: " if finding.path else ""
+        console.result(word, " ", where, finding.message)
+        if finding.expected or finding.found:
+            console.result("     expected: ", finding.expected or "nothing")
+            console.result("     found:    ", finding.found or "nothing")
+
+
+@app.command()
+def checkpoint(ledger: LedgerOption = None, trust: options.TrustOption = None) -> int:
+    """Print the checkpoint, a signed note: the whole ledger in a few lines, fit for a paper form.
+
+    Exit 10 if its signature is wrong.
+    """
+    from custody.formats import strict
+    from custody.identity import trust as store
+    from custody.ledger.judge import judge
+
+    reader = ledger_where.find("ledger checkpoint", ledger).reader
+    with ledger_where.damage():
+        published = reader.checkpoint()
+    believed = store.load(options.trust_directory(trust))
+    tree = published.checkpoint
+    judgement = judge(published.note, tree, believed.logs)
+    if console.mode().json:
+        document = {
+            "origin": tree.origin,
+            "size": tree.size,
+            "root": tree.root.hex(),
+            "root_base64": strict.base64_text(tree.root),
+            "verdict": judgement.verdict,
+            "detail": judgement.detail,
+            "note": published.data.decode(),
+        }
+        console.result_json("ledger-checkpoint", document)
+    else:
+        console.result_bytes(published.data)
+    if judgement.verdict == "failed":
+        console.warning(judgement.detail)
+        return exit_codes.DIFFERS
+    console.remark(judgement.detail)
+    return exit_codes.OK

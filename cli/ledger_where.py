@@ -1,0 +1,125 @@
+"""Which ledger a command means, and which of its entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from custody.errors import DifferenceError, FormatError, NotFoundError, UsageError
+
+from . import options
+
+if TYPE_CHECKING:
+    from custody.case import Case
+    from custody.ledger.entry import EntryView
+    from custody.ledger.reader import LedgerReader
+
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ledger",
+        metavar="DIR",
+        help="A ledger that lies alone, instead of the one in the case.",
+        show_default=False,
+    ),
+]
+_VERIFY = "custody ledger verify names all that is wrong with it"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A ledger that is there, and the case it belongs to, if it came with one."""
+
+    reader: LedgerReader
+    case: Case | None
+
+
+def find(command: str, directory: Path | None) -> Place:
+    """The ledger that ``--ledger`` names, else that of the case.
+
+    :param command: what the user typed, for a hint: ``ledger list``.
+    :raises UsageError: if none is named, or both are.
+    :raises NotFoundError: if it is not there.
+    """
+    from custody import case as cases
+    from custody.ledger.reader import CHECKPOINT, LedgerReader
+
+    if directory is None:
+        path = options.needed_case(command)
+        try:
+            case = cases.open_case(path)
+        except NotFoundError as err:
+            if (path / CHECKPOINT).is_file():
+                hint = f"custody {command} --ledger {path}"
+                raise NotFoundError(err.what, err.thing, "it is a ledger alone", hint=hint) from err
+            raise
+        return Place(case.ledger, case)
+    chosen = options.case()
+    if chosen is not None and not chosen.from_environment:
+        raise UsageError("read the command line", "--case and --ledger", "choose one of them")
+    if not (directory / CHECKPOINT).exists() and not (directory / "tile").is_dir():
+        raise NotFoundError("read ledger", directory, "there is no ledger: no checkpoint, no tiles")
+    return Place(LedgerReader(directory), None)
+
+
+@contextmanager
+def damage() -> Iterator[None]:
+    """Say of a ledger that cannot be read as one that it is damaged: the evidence differs.
+
+    :raises DifferenceError: in place of a malformed or missing file.
+    """
+    try:
+        yield
+    except (FormatError, NotFoundError) as err:
+        why = f"{err.what} {err.thing or ''}".strip() + f": {err.why}"
+        raise DifferenceError("read ledger", None, why, hint=_VERIFY) from err
+
+
+def entry_filter(
+    item: str, actor: str, type_: str, since: str, until: str
+) -> Callable[[EntryView], bool]:
+    """Whether an entry is wanted; an empty word asks for nothing.
+
+    An entry that says no time cannot be shown to be outside of one, so times let it pass.
+    """
+    start = _moment("--since", since, end_of_day=False)
+    end = _moment("--until", until, end_of_day=True)
+
+    def wanted(view: EntryView) -> bool:
+        words = ((item, view.item), (actor, view.actor), (type_, view.type))
+        if any(asked and asked.casefold() != said.casefold() for asked, said in words):
+            return False
+        when = _time(view.time)
+        if when is None:
+            return True
+        return (start is None or when >= start) and (end is None or when <= end)
+
+    return wanted
+
+
+def _time(text: str) -> datetime | None:
+    from custody import clock
+
+    try:
+        return clock.parse_rfc3339(text)
+    except FormatError:
+        return None
+
+
+def _moment(option: str, text: str, *, end_of_day: bool) -> datetime | None:
+    if not text:
+        return None
+    when = _time(text)
+    day = _time(f"{text}T00:00:00Z")
+    if when is None and day is None:
+        why = f"{text} is neither 2026-11-22 nor 2026-11-22T03:14:05Z (UTC)"
+        raise UsageError("read the command line", option, why)
+    if when is None and day is not None:
+        return day + timedelta(days=1, seconds=-1) if end_of_day else day
+    return when

@@ -1,0 +1,279 @@
+"""`custody ledger`: what it shows of a ledger, and what it says of a damaged one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custody.case import Case, open_case
+from custody.formats import statement
+from custody.formats.statement import Actor, Event
+from custody.identity.keys import FixedPassphrase, KeyFolder
+from custody.identity.signing import Signer, seal
+
+NO_PASSPHRASE = FixedPassphrase(b"")
+START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+
+
+class Desk:
+    """A case with its keys unlocked, for tests that append to its ledger in process."""
+
+    def __init__(self, home: Path, directory: Path) -> None:
+        self.home = home
+        self.directory = directory
+        folder = KeyFolder(home / "keys")
+        self.log_key, self.person = (
+            folder.unlock(folder.pick(None, use).name, NO_PASSPHRASE).signer
+            for use in ("log", "signer")
+        )
+
+    @property
+    def case(self) -> Case:
+        return open_case(self.directory)
+
+    @property
+    def ledger(self) -> Path:
+        return self.directory / "ledger"
+
+    def entry(self, word: str, when: datetime, signer: Signer | None = None, **words: str) -> bytes:
+        signer = signer or self.person
+        actor = Actor(str(signer.key), name=words.pop("actor", "Ada"))
+        return seal(signer, statement.dump(Event(word, when, actor, words=words)))
+
+    def note(self, count: int = 1) -> None:
+        """Append so many entries, one a day from START on."""
+        entries = [
+            self.entry("noted", START + timedelta(days=day), item=f"E-{day}", comment=f"day {day}")
+            for day in range(count)
+        ]
+        self.append(*entries)
+
+    def append(self, *entries: bytes) -> None:
+        with self.case.locked(0):
+            self.case.log.append(entries, self.log_key)
+
+
+@pytest.fixture
+def desk(custody: Any, tmp_path: Path) -> Desk:
+    """A case with one entry."""
+    directory = tmp_path / "case"
+    custody("init", directory, "--no-passphrase", "--person", "Ada", exit_code=0)
+    return Desk(custody.home, directory)
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_list_is_a_table_or_json_lines(custody: Any, desk: Desk) -> None:
+    """Each entry is one line with the promised fields."""
+    desk.note(2)
+    table = custody("ledger", "list", "--case", desk.directory, exit_code=0).stdout.splitlines()
+    assert table[0].split() == ["entry", "type", "time", "actor", "item", "summary"]
+    assert len(table) == 2 + 3
+    found = lines(custody("ledger", "list", "--json", "--case", desk.directory).stdout)
+    assert found[2] == {
+        "index": 2,
+        "type": "noted",
+        "time": "2026-11-21T12:00:00Z",
+        "actor": "Ada",
+        "item": "E-1",
+        "summary": "day 1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "indexes"),
+    [
+        (["--type", "noted"], [1, 2, 3]),
+        (["--item", "e-1"], [2]),
+        (["--actor", "nobody"], []),
+        (["--type", "noted", "--since", "2026-11-21"], [2, 3]),
+        (["--type", "noted", "--since", "2026-11-21T12:00:01Z"], [3]),
+        (["--type", "noted", "--until", "2026-11-21"], [1, 2]),
+        (["--type", "noted", "--until", "2026-11-21T11:59:59Z"], [1]),
+    ],
+)
+def test_list_takes_what_is_asked_for(
+    custody: Any, desk: Desk, options: list[str], indexes: list[int]
+) -> None:
+    """The filters are combined; a day alone counts from its start or to its end."""
+    desk.note(3)
+    done = custody("ledger", "list", "--json", *options, "--case", desk.directory, exit_code=0)
+    assert [line["index"] for line in lines(done.stdout)] == indexes
+
+
+def test_an_impossible_time_is_refused(custody: Any, desk: Desk) -> None:
+    """A time in another spelling is a mistake of usage, not an empty list."""
+    done = custody("ledger", "list", "--since", "yesterday", "--case", desk.directory, exit_code=2)
+    assert "--since" in done.stderr
+
+
+def test_names_in_entries_are_escaped(custody: Any, desk: Desk) -> None:
+    """Control codes in an entry never reach the terminal."""
+    desk.append(desk.entry("noted", START, item="\x1b[2J", comment="a\u202eb"))
+    out = custody("ledger", "list", "--case", desk.directory, exit_code=0).stdout
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert "\\x1b[2J" in out
+
+
+def test_show_decodes_an_entry_and_judges_its_signature(custody: Any, desk: Desk) -> None:
+    """The entry's statement is shown, who signed it, and that the checkpoint covers it."""
+    desk.note(1)
+    done = custody("ledger", "show", "1", "--json", "--case", desk.directory, exit_code=0)
+    shown = json.loads(done.stdout)
+    assert shown["schema"] == "custody.ledger-entry/v1"
+    assert shown["signature"] == "trusted"
+    assert shown["signers"][0]["name"] == "Ada"
+    assert shown["payload"]["predicate"]["item"] == "E-0"
+    text = custody("ledger", "show", "1", "--case", desk.directory, exit_code=0).stdout
+    assert "signature  OK" in text
+
+
+def test_show_raw_is_the_entry_byte_for_byte(custody: Any, desk: Desk) -> None:
+    """What --raw prints is what the tree's hash covers."""
+    desk.note(1)
+    done = custody("ledger", "show", "1", "--raw", "--case", desk.directory, exit_code=0)
+    assert done.stdout.encode() == desk.case.ledger.entry(1)
+
+
+def test_show_of_an_entry_that_is_not_there(custody: Any, desk: Desk) -> None:
+    """A number beyond the checkpoint is a mistake of usage, and the size is said."""
+    done = custody("ledger", "show", "7", "--case", desk.directory, exit_code=2)
+    assert "the ledger has 1" in done.stderr
+
+
+def test_a_stranger_s_entry_is_not_checked(custody: Any, desk: Desk) -> None:
+    """An entry by a key that nobody trusts makes verify say 11 and not 10."""
+    desk.append(desk.entry("noted", START, Signer.generate("stranger"), actor="Mallory"))
+    custody("ledger", "show", "1", "--case", desk.directory, exit_code=0)
+    done = custody("ledger", "verify", "--json", "--case", desk.directory, exit_code=11)
+    report = json.loads(done.stdout)
+    assert report["verdict"] == "cannot-verify"
+    assert "nobody here trusts" in report["not_checked"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "word"),
+    [
+        ("valid_until = 2026-11-20T11:00:00Z", 10, "did not count"),
+        ("revoked_at = 2026-11-21T00:00:00Z", 11, "has an end"),
+        ("valid_from = 2026-11-20T00:00:00Z", 0, ""),
+    ],
+)
+def test_an_entry_is_judged_by_its_signers_time(
+    custody: Any, desk: Desk, tmp_path: Path, limit: str, code: int, word: str
+) -> None:
+    """A key's limits speak against an entry by the entry's own time, and never for it."""
+    other = Signer.generate("bob")
+    desk.append(desk.entry("noted", START, other, actor="Bob"))
+    trust = tmp_path / "trust"
+    shutil.copytree(desk.home / "trust", trust)
+    signers = trust / "signers.toml"
+    entry = f'\n[[signer]]\nkey = "{other.key}"\nname = "Bob"\nrole = "desk"\n{limit}\n'
+    signers.write_text(signers.read_text() + entry)
+    done = custody(
+        "ledger", "verify", "--trust", trust, "--case", desk.directory, exit_code=code
+    )  # fmt: skip
+    assert word in done.stdout
+
+
+def test_verify_says_what_it_found(custody: Any, desk: Desk) -> None:
+    """A sound ledger gives its origin, size and root, and exit 0."""
+    desk.note(300)
+    done = custody("ledger", "verify", "--json", "--case", desk.directory, exit_code=0)
+    assert json.loads(done.stdout) == {
+        "schema": "custody.ledger-verification/v1",
+        "origin": desk.case.origin,
+        "size": 301,
+        "root": desk.case.ledger.root_at(301).hex(),
+        "verdict": "ok",
+        "findings": [],
+        "not_checked": [],
+        "remarks": [],
+    }
+    assert done.stderr == ""
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_verify_names_a_changed_file(custody: Any, desk: Desk) -> None:
+    """A changed byte is a finding with its path, and exit 10."""
+    desk.note(2)
+    flip(desk.ledger / "tile/0/000.p/3")
+    done = custody("ledger", "verify", "--case", desk.directory, exit_code=10)
+    assert "FAIL tile/0/000.p/3" in done.stdout
+
+
+@pytest.mark.parametrize("verb", [["list"], ["show", "1"]])
+def test_a_damaged_ledger_ends_in_ten(custody: Any, desk: Desk, verb: list[str]) -> None:
+    """Commands that cannot read a damaged ledger exit 10, say so, and point at verify."""
+    desk.note(2)
+    (desk.ledger / "tile/entries/000.p/3").unlink()
+    done = custody("ledger", *verb, "--case", desk.directory, exit_code=10)
+    assert "custody ledger verify" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_checkpoint_prints_the_note_itself(custody: Any, desk: Desk) -> None:
+    """stdout is the checkpoint file, byte for byte."""
+    done = custody("ledger", "checkpoint", "--case", desk.directory, exit_code=0)
+    assert done.stdout.encode() == (desk.ledger / "checkpoint").read_bytes()
+    shown = json.loads(
+        custody("ledger", "checkpoint", "--json", "--case", desk.directory, exit_code=0).stdout
+    )
+    assert shown["note"] == done.stdout
+    assert shown["verdict"] == "ok"
+
+
+def test_a_forged_checkpoint_is_told(custody: Any, desk: Desk) -> None:
+    """A checkpoint that the trusted key did not sign is printed with a warning, and exit 10."""
+    path = desk.ledger / "checkpoint"
+    path.write_bytes(path.read_bytes().replace(b"\n1\n", b"\n9\n"))
+    done = custody("ledger", "checkpoint", "--case", desk.directory, exit_code=10)
+    assert "signature on the checkpoint is wrong" in done.stderr
+
+
+def test_a_ledger_alone_is_enough(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """A copy of the ledger's directory is listed, shown and checked without its case."""
+    desk.note(2)
+    copy = tmp_path / "copy"
+    shutil.copytree(desk.ledger, copy)
+    for verb in (["list"], ["show", "2"], ["verify"], ["checkpoint"]):
+        custody("ledger", *verb, "--ledger", copy, exit_code=0)
+    done = custody("ledger", "list", "--case", copy, exit_code=12)
+    assert f"custody ledger list --ledger {copy}" in done.stderr
+    custody("ledger", "list", "--ledger", copy, "--case", desk.directory, exit_code=2)
+    custody("ledger", "list", "--ledger", tmp_path / "nothing", exit_code=12)
+
+
+def test_the_case_may_come_from_the_environment(custody: Any, desk: Desk) -> None:
+    """CUSTODY_CASE names the case and is said aloud; without any case it is exit 2."""
+    named = {"CUSTODY_CASE": str(desk.directory)}
+    assert "CUSTODY_CASE" in custody("ledger", "list", env=named, exit_code=0).stderr
+    assert "--case DIR" in custody("ledger", "list", exit_code=2).stderr
+
+
+READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
+
+
+def test_reading_works_on_read_only_media(custody: Any, desk: Desk) -> None:
+    """Every reading command works on a case that is mounted read-only."""
+    desk.note(2)
+    prefix = ["unshare", "--map-root-user", "--mount", "sh", "-c", READ_ONLY, "sh"]
+    prefix.append(str(desk.directory))
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("mount namespaces are not allowed here")
+    for verb in (["list"], ["show", "1"], ["verify"], ["checkpoint"]):
+        custody("ledger", *verb, "--case", desk.directory, prefix=prefix, exit_code=0)
