@@ -37,7 +37,11 @@ class Facts:
     def day(self, name: str) -> date | None:
         """The calendar day of *name*, in the entity's own time zone if that is known."""
         value = self.known.get(name)
-        return day_of(value, self.get("entity.time_zone")) if isinstance(value, date) else None
+        return self.day_of(value) if isinstance(value, date) else None
+
+    def day_of(self, moment: date) -> date:
+        """The calendar day of *moment*, in the entity's own time zone if that is known."""
+        return day_of(moment, self.text("entity.time_zone"))
 
     def number(self, name: str) -> Range | None:
         """The count *name*."""
@@ -157,10 +161,16 @@ def _read(root: Node, problems: Problems) -> dict[str, Value]:
     if not isinstance(root, MappingNode):
         context.wrong(root, "", f"named sections; the first line is schema: {table.SCHEMA}")
         return {}
-    names = tuple(part.name for part in HEAD) + tuple(section.name for section in SECTIONS)
-    reading.check_names(root, "", names, problems)
-    if is_unknown(root.get("schema") or root) or root.get("schema") is None:
+    schema = root.get("schema")
+    if schema is None or is_unknown(schema):
         problems.add(1, "schema", "nothing", f"a record begins with schema: {table.SCHEMA}")
+    return facts_in(root, context)
+
+
+def facts_in(root: MappingNode, context: Reading) -> dict[str, Value]:
+    """The known facts in the sections of *root*."""
+    names = tuple(part.name for part in HEAD) + tuple(section.name for section in SECTIONS)
+    reading.check_names(root, "", names, context.problems)
     context.zone = _zone(root)
     known = dict(_parts(HEAD, root, "", context))
     for section in SECTIONS:

@@ -50,7 +50,7 @@ class Section:
 
 
 def _complete(name: str) -> Part:
-    return Part(f"{name}_complete", YES_NO, f"yes: nothing is missing from {name}")
+    return Part(f"{name}_complete", YES_NO, f"nothing is missing from the list {name}")
 
 
 NOTES = Part("notes", TEXT, "anything else that a reader should know")
@@ -316,3 +316,16 @@ def type_of(name: str) -> FieldType:
 def label(name: str) -> str:
     """What the field is about, for people."""
     return FIELDS[name].about if name in FIELDS else name
+
+
+def is_deeds(name: str) -> bool:
+    """Whether *name* lists what was done: what is not in such a list has not been done yet."""
+    kind = FIELDS[name].type
+    return isinstance(kind, Items) and any(isinstance(part.type, Event) for part in kind.parts)
+
+
+def label_of_item(name: str, field: str) -> str:
+    """What the field of an item of the list *name* is about, for people."""
+    kind = FIELDS[name].type
+    parts = kind.parts if isinstance(kind, Items) else ()
+    return next((part.about or part.name for part in parts if part.name == field), field)
