@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import console, exit_codes, ledger_where, options
+from . import console, exit_codes, ledger_prove, ledger_where, options
 from .frame import Verb
 from .ledger_where import LedgerOption
 
@@ -268,3 +268,6 @@ def checkpoint(ledger: LedgerOption = None, trust: options.TrustOption = None) -
         return exit_codes.DIFFERS
     console.remark(judgement.detail)
     return exit_codes.OK
+
+
+app.command()(ledger_prove.prove)

@@ -34,6 +34,7 @@ LAYERS = {
     "custody.formats": PURE,
     "custody.ledger": ROOM,  # log, reader, check, witness; what is arithmetic is named here:
     "custody.ledger.checkpoint": PURE,
+    "custody.ledger.consistency": PURE,
     "custody.ledger.entry": PURE,
     "custody.ledger.growth": PURE,
     "custody.ledger.judge": PURE,

@@ -277,3 +277,71 @@ def test_reading_works_on_read_only_media(custody: Any, desk: Desk) -> None:
         pytest.skip("mount namespaces are not allowed here")
     for verb in (["list"], ["show", "1"], ["verify"], ["checkpoint"]):
         custody("ledger", *verb, "--case", desk.directory, prefix=prefix, exit_code=0)
+
+
+def test_prove_an_entry(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """A receipt goes to stdout or to a new file, byte for byte the same."""
+    desk.note(3)
+    case = ["--case", desk.directory]
+    done = custody("ledger", "prove", "2", *case, exit_code=0)
+    assert done.stdout.encode() == desk.case.ledger.receipt(2)
+    path = tmp_path / "receipt"
+    custody("ledger", "prove", "2", "-o", path, *case, exit_code=0)
+    assert path.read_text() == done.stdout
+    again = custody("ledger", "prove", "1", "-o", path, *case)
+    assert again.returncode != 0
+    assert "nothing was overwritten" in again.stderr
+    assert path.read_text() == done.stdout
+
+
+def test_prove_growth_from_a_kept_checkpoint(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """A checkpoint on file, or a bare size, is the start of a consistency proof."""
+    case = ["--case", desk.directory]
+    kept = tmp_path / "checkpoint"
+    kept.write_text(custody("ledger", "checkpoint", *case, exit_code=0).stdout)
+    desk.note(3)
+    from_file = custody("ledger", "prove", "--from", kept, *case, exit_code=0).stdout
+    assert from_file.startswith("custody/consistency-proof@v1\norigin ")
+    assert "old-checkpoint -" not in from_file
+    from_size = custody("ledger", "prove", "--from", "1", "--to", "2", *case, exit_code=0).stdout
+    assert from_size.count("-checkpoint -\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ([], 2),
+        (["1", "--from", "1"], 2),
+        (["1", "--to", "2"], 2),
+        (["9"], 2),
+        (["--from", "0"], 2),
+        (["--from", "3", "--to", "2"], 2),
+        (["--from", "99"], 2),
+        (["--from", "007"], 2),
+        (["--from", "nowhere/checkpoint"], 2),
+    ],
+)
+def test_impossible_proofs_are_refused(
+    custody: Any, desk: Desk, arguments: list[str], code: int
+) -> None:
+    """What cannot be proved is a mistake of usage, in one clear error."""
+    desk.note(3)
+    done = custody("ledger", "prove", *arguments, "--case", desk.directory, exit_code=code)
+    assert done.stdout == ""
+    assert done.stderr.startswith("custody: error: ")
+
+
+def test_a_rewritten_ledger_cannot_prove_its_growth(
+    custody: Any, desk: Desk, tmp_path: Path
+) -> None:
+    """Against a checkpoint of another history, prove exits 10 and says what happened."""
+    before = tmp_path / "before"
+    shutil.copytree(desk.ledger, before)
+    desk.note(2)
+    kept = tmp_path / "kept"
+    shutil.copy(desk.ledger / "checkpoint", kept)
+    shutil.rmtree(desk.ledger)
+    shutil.copytree(before, desk.ledger)
+    desk.append(*[desk.entry("noted", START, comment=f"forged {n}") for n in range(3)])
+    done = custody("ledger", "prove", "--from", kept, "--case", desk.directory, exit_code=10)
+    assert "history was rewritten" in done.stderr

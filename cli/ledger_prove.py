@@ -1,0 +1,111 @@
+"""``custody ledger prove``: a proof for somebody who trusts nobody's server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from custody.errors import FormatError, InputError, NotFoundError, UsageError
+
+from . import console, ledger_where
+from .ledger_where import LedgerOption
+
+if TYPE_CHECKING:
+    from custody.ledger.proving import Wanted
+    from custody.ledger.reader import LedgerReader
+
+NumberArgument = Annotated[
+    int | None,
+    typer.Argument(metavar="[N]", help="The entry's number, from 0.", show_default=False, min=0),
+]
+FromOption = Annotated[
+    str,
+    typer.Option("--from", metavar="OLD", help="A size, or a file that holds a checkpoint."),
+]
+ToOption = Annotated[
+    str,
+    typer.Option("--to", metavar="NEW", help="The same; without it, the ledger as it is now."),
+]
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write here, to a file that is not there."),
+]
+
+
+def prove(
+    number: NumberArgument = None,
+    old: FromOption = "",
+    new: ToOption = "",
+    output: FileOption = None,
+    ledger: LedgerOption = None,
+) -> None:
+    """Prove that an entry is in the ledger, or that the ledger only grew.
+
+    N gives a receipt (tlog-proof) of that entry.  --from OLD [--to NEW] gives a consistency
+    proof: nothing that was in the ledger at OLD has been changed or taken out since.
+    """
+    from custody.ledger import proving
+
+    if (number is None) == (not old):
+        raise UsageError(
+            "prove", None, "name either one entry or --from",
+            hint="custody ledger prove N, or custody ledger prove --from OLD --to NEW",
+        )  # fmt: skip
+    reader = ledger_where.find("ledger prove", ledger).reader
+    with ledger_where.damage():
+        if number is None:
+            start, end = _wanted("--from", old), _wanted("--to", new) if new else None
+            data = proving.prove_growth(reader, start, end)
+        elif new:
+            raise UsageError("read the command line", "--to", "it goes with --from")
+        else:
+            data = reader.receipt(number)
+    if output is None:
+        console.result_bytes(data)
+    else:
+        _write(output, data)
+    _say_next(reader, number, output)
+
+
+def _wanted(option: str, text: str) -> Wanted:
+    """A size as it is, or the checkpoint in a file."""
+    from custody import reading
+    from custody.formats import note, strict
+    from custody.ledger import checkpoint as checkpoints
+    from custody.ledger.proving import Wanted
+    from custody.ledger.reader import Published
+
+    if text.isascii() and text.isdecimal():
+        try:
+            return Wanted(strict.decimal(text, "read the command line", option))
+        except FormatError as err:
+            raise UsageError("read the command line", option, err.why) from err
+    try:
+        data = reading.read_regular(Path(text), note.LARGEST_NOTE)
+        published = Published(data, *checkpoints.load_signed(data))
+    except (FormatError, NotFoundError) as err:
+        raise InputError("read checkpoint", text, err.why or str(err)) from err
+    return Wanted(published.size, published)
+
+
+def _write(path: Path, data: bytes) -> None:
+    from custody import durable
+
+    durable.create(path, data)
+    if console.mode().json:
+        console.result_json("proof", {"path": str(path), "bytes": len(data)})
+    else:
+        console.result("written to ", path)
+
+
+def _say_next(reader: LedgerReader, number: int | None, output: Path | None) -> None:
+    name = output or "PROOF"
+    if number is None:
+        console.remark(f"to check it: custody verify {name}")
+        return
+    console.remark(
+        f"to check it: custody ledger show {number} --raw > ENTRY --ledger {reader.directory};"
+        f" custody verify {name} --entry ENTRY"
+    )
