@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import console, exit_codes, ledger_prove, ledger_where, options
+from . import console, exit_codes, ledger_checkpoint, ledger_prove, ledger_where, options
 from .frame import Verb
 from .ledger_where import LedgerOption
 
@@ -234,40 +234,5 @@ def _tell(word: console.Word, findings: tuple[Finding, ...]) -> None:
             console.result("     found:    ", finding.found or "nothing")
 
 
-@app.command()
-def checkpoint(ledger: LedgerOption = None, trust: options.TrustOption = None) -> int:
-    """Print the checkpoint, a signed note: the whole ledger in a few lines, fit for a paper form.
-
-    Exit 10 if its signature is wrong.
-    """
-    from custody.formats import strict
-    from custody.identity import trust as store
-    from custody.ledger.judge import judge
-
-    reader = ledger_where.find("ledger checkpoint", ledger).reader
-    with ledger_where.damage():
-        published = reader.checkpoint()
-    believed = store.load(options.trust_directory(trust))
-    tree = published.checkpoint
-    judgement = judge(published.note, tree, believed.logs)
-    if console.mode().json:
-        document = {
-            "origin": tree.origin,
-            "size": tree.size,
-            "root": tree.root.hex(),
-            "root_base64": strict.base64_text(tree.root),
-            "verdict": judgement.verdict,
-            "detail": judgement.detail,
-            "note": published.data.decode(),
-        }
-        console.result_json("ledger-checkpoint", document)
-    else:
-        console.result_bytes(published.data)
-    if judgement.verdict == "failed":
-        console.warning(judgement.detail)
-        return exit_codes.DIFFERS
-    console.remark(judgement.detail)
-    return exit_codes.OK
-
-
+app.command()(ledger_checkpoint.checkpoint)
 app.command()(ledger_prove.prove)

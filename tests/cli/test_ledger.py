@@ -345,3 +345,33 @@ def test_a_rewritten_ledger_cannot_prove_its_growth(
     desk.append(*[desk.entry("noted", START, comment=f"forged {n}") for n in range(3)])
     done = custody("ledger", "prove", "--from", kept, "--case", desk.directory, exit_code=10)
     assert "history was rewritten" in done.stderr
+
+
+def test_the_checkpoint_as_a_qr_code(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """On the terminal and in a file, the code holds exactly the note's bytes."""
+    segno = pytest.importorskip("segno")
+    data = (desk.ledger / "checkpoint").read_bytes()
+    code = segno.make_qr(data, error="l")
+    path = tmp_path / "code.svg"
+    done = custody(
+        "ledger", "checkpoint", "--qr", "--qr-file", path, "--case", desk.directory, exit_code=0
+    )
+    assert done.stdout.startswith(data.decode())
+    drawn = done.stdout.removeprefix(data.decode()).splitlines()
+    light = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}
+    rows = [[light[char][half] for char in line] for line in drawn for half in (0, 1)]
+    assert [tuple(row) for row in code.matrix_iter(border=2)] == [tuple(r) for r in rows][:-1]
+    assert b"<svg" in path.read_bytes()
+    done = custody("ledger", "checkpoint", "--qr-file", "x.txt", "--case", desk.directory)
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
+def test_without_the_qr_library(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """Where the optional library is absent, one plain message says how to get it."""
+    (tmp_path / "segno.py").write_text("raise ImportError\n")
+    named = {"PYTHONPATH": str(tmp_path)}
+    case = ["--case", desk.directory]
+    custody("ledger", "checkpoint", *case, env=named, exit_code=0)
+    done = custody("ledger", "checkpoint", "--qr", *case, env=named, exit_code=2)
+    assert "pip install 'custody[qr]'" in done.stderr
