@@ -11,7 +11,7 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, exit_codes, figures, options
+from . import console, exit_codes, figures, ledger_where, options
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def collect(
 
     with console.Progress("collecting") as progress:
         collected = workflow.run(plan, signer, actor, now=clock.now, progress=progress)
+    if destination.case is not None:
+        ledger_where.tell_troubles(destination.case.memory)
     _show(collected, plan, signer)
     return exit_codes.GAPS if collected.gap_count else exit_codes.OK
 
@@ -200,12 +202,12 @@ def _ready(
             )
         stored = folder.pick(key, "signer")
         return Destination(output), passphrase.unlock(folder, stored.name, secret), stored.actor()
-    case = cases.open_case(case_path)
+    case = cases.open_case(case_path, ledger_where.memory())
     stored = folder.pick(key, "signer")
     signer = passphrase.unlock(folder, stored.name, secret)
     log_key = _log_key(folder, case, secret)
     with case.locked(0):  # another writer is said now, not after the work
-        case.log.checkpoint()
+        case.log.require_believed(log_key)
     believed = trust.load(options.home() / "trust")
     others = [item.key for item in believed.signers if item.key is not None]
     destination = Destination(case_path, case, log_key, [signer.key, *others])

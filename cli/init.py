@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import console, options
+from . import console, ledger_where, options
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -87,9 +87,18 @@ def init(
         console.remark(text)
     trust.add_signer(home / "trust", trust.own_signer(mine))
     trust.add_log(home / "trust", made.stored.key)
+    memory = ledger_where.memory()
     case = cases.create(
-        directory, number, title, log_key=log_key, signer=signer, actor=mine.actor(), now=now
+        directory,
+        number,
+        title,
+        log_key=log_key,
+        signer=signer,
+        actor=mine.actor(),
+        now=now,
+        memory=memory,
     )
+    ledger_where.tell_troubles(memory)
     _say_what_root_means(home)
     if console.mode().json:
         document = {

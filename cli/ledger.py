@@ -14,7 +14,7 @@ import typer
 
 from . import console, exit_codes, ledger_checkpoint, ledger_prove, ledger_where, options
 from .frame import Verb
-from .ledger_where import LedgerOption
+from .ledger_where import CheckpointOption, LedgerOption
 
 if TYPE_CHECKING:
     from custody.findings import Finding
@@ -176,10 +176,15 @@ def _show_entry(view: EntryView, document: dict[str, Any]) -> None:
 
 
 @app.command()
-def verify(ledger: LedgerOption = None, trust: options.TrustOption = None) -> int:
+def verify(
+    checkpoint: CheckpointOption = None,
+    ledger: LedgerOption = None,
+    trust: options.TrustOption = None,
+) -> int:
     """Derive the whole ledger again from its entries, and compare.
 
-    Exit 0: every tile, signature and the root agree.  10: something differs.  11: a key that
+    Also with what you saw of it before, and with any checkpoint that you hold.  Exit 0: every
+    tile, signature and the root agree, and it only grew.  10: something differs.  11: a key that
     would be needed is not in the trust folder.
     """
     from custody.identity import trust as store
@@ -188,6 +193,8 @@ def verify(ledger: LedgerOption = None, trust: options.TrustOption = None) -> in
 
     place = ledger_where.find("ledger verify", ledger)
     believed = store.load(options.trust_directory(trust))
+    given = [ledger_where.given_checkpoint(path) for path in checkpoint or ()]
+    memory = ledger_where.memory()
     with console.Progress("checking the ledger") as progress:
         report = check(
             place.reader.directory,
@@ -195,7 +202,10 @@ def verify(ledger: LedgerOption = None, trust: options.TrustOption = None) -> in
             believed.logs,
             by_trust(believed),
             progress.entries,
+            memory=memory,
+            given=given,
         )
+    ledger_where.tell_troubles(memory)
     _show_report(report)
     return _EXITS[report.verdict]
 
@@ -207,6 +217,7 @@ def _show_report(report: Report) -> None:
             "origin": report.origin,
             "size": report.size,
             "root": root,
+            "remembered": report.remembered,
             "verdict": report.verdict,
             "findings": [finding.as_json() for finding in report.findings],
             "not_checked": [finding.as_json() for finding in report.not_checked],
@@ -218,6 +229,8 @@ def _show_report(report: Report) -> None:
         console.result(f"{'ledger':<10} ", report.origin)
         console.result(f"{'entries':<10} ", report.size)
         console.result(f"{'root':<10} ", root)
+    if report.remembered is not None:
+        console.result(f"{'seen at':<10} ", f"{report.remembered} entries, when last seen here")
     console.result(f"{'verdict':<10} ", _WORDS[report.verdict])
     _tell(console.FAIL, report.findings)
     _tell(console.NOT_CHECKED, report.not_checked)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from custody.errors import FormatError, InputError, NotFoundError, UsageError
+from custody.errors import FormatError, UsageError
 
 from . import console, ledger_where
 from .ledger_where import LedgerOption
@@ -71,22 +71,15 @@ def prove(
 
 def _wanted(option: str, text: str) -> Wanted:
     """A size as it is, or the checkpoint in a file."""
-    from custody import reading
-    from custody.formats import note, strict
-    from custody.ledger import checkpoint as checkpoints
+    from custody.formats import strict
     from custody.ledger.proving import Wanted
-    from custody.ledger.reader import Published
 
     if text.isascii() and text.isdecimal():
         try:
             return Wanted(strict.decimal(text, "read the command line", option))
         except FormatError as err:
             raise UsageError("read the command line", option, err.why) from err
-    try:
-        data = reading.read_regular(Path(text), note.LARGEST_NOTE)
-        published = Published(data, *checkpoints.load_signed(data))
-    except (FormatError, NotFoundError) as err:
-        raise InputError("read checkpoint", text, err.why or str(err)) from err
+    published = ledger_where.given_checkpoint(Path(text))
     return Wanted(published.size, published)
 
 

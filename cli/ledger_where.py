@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from custody.errors import DifferenceError, FormatError, NotFoundError, UsageError
+from custody.errors import DifferenceError, FormatError, InputError, NotFoundError, UsageError
 
-from . import options
+from . import console, options
 
 if TYPE_CHECKING:
     from custody.case import Case
     from custody.ledger.entry import EntryView
-    from custody.ledger.reader import LedgerReader
+    from custody.ledger.memory import Memory
+    from custody.ledger.reader import LedgerReader, Published
 
 LedgerOption = Annotated[
     Path | None,
@@ -26,6 +27,15 @@ LedgerOption = Annotated[
         "--ledger",
         metavar="DIR",
         help="A ledger that lies alone, instead of the one in the case.",
+        show_default=False,
+    ),
+]
+CheckpointOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="A checkpoint that you hold: from paper, mail, another office. Repeatable.",
         show_default=False,
     ),
 ]
@@ -66,6 +76,40 @@ def find(command: str, directory: Path | None) -> Place:
     if not (directory / CHECKPOINT).exists() and not (directory / "tile").is_dir():
         raise NotFoundError("read ledger", directory, "there is no ledger: no checkpoint, no tiles")
     return Place(LedgerReader(directory), None)
+
+
+def memory() -> Memory | None:
+    """What was seen of ledgers before; None, and said, where there is no home to keep it in."""
+    from custody.ledger.memory import Memory
+
+    try:
+        return Memory(options.home() / "memory")
+    except UsageError as err:
+        console.warning(f"what was seen of ledgers before is not known: {err}")
+        return None
+
+
+def tell_troubles(remembered: Memory | None) -> None:
+    """Say what could not be read from memory, or written to it."""
+    for text in remembered.troubles if remembered is not None else ():
+        console.warning(text)
+
+
+def given_checkpoint(path: Path) -> Published:
+    """A checkpoint that the user has on file, as it came from paper, mail or another office.
+
+    :raises InputError: if it is not one.
+    """
+    from custody import reading
+    from custody.formats import note
+    from custody.ledger import checkpoint as checkpoints
+    from custody.ledger.reader import Published
+
+    try:
+        data = reading.read_regular(path, note.LARGEST_NOTE)
+        return Published(data, *checkpoints.load_signed(data))
+    except (FormatError, NotFoundError) as err:
+        raise InputError("read checkpoint", path, err.why or str(err)) from err
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """The case directory: one incident, its bundles, its ledger.
 
-    case.json      format, case number, title, ledger origin, when it was opened
-    bundles/       sealed bundles, published by one rename each
-    ledger/        the custody ledger (C2SP tlog-tiles)
-    attachments/   transfers/
-    incoming/      unfinished work, never trusted
-    lock           held by whoever writes to the ledger; empty otherwise
+case.json      format, case number, title, ledger origin, when it was opened
+bundles/       sealed bundles, published by one rename each
+ledger/        the custody ledger (C2SP tlog-tiles)
+attachments/   transfers/
+incoming/      unfinished work, never trusted
+lock           held by whoever writes to the ledger; empty otherwise
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from custody.formats.statement import Actor, Event, Subject
 from custody.identity import signing
 from custody.identity.signing import Signer
 from custody.ledger.log import Log
+from custody.ledger.memory import Memory
 from custody.ledger.reader import LedgerReader
 
 FORMAT = "custody.case/1"
@@ -45,13 +46,17 @@ _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case that is there: its directory and what ``case.json`` says."""
+    """A case that is there: its directory and what ``case.json`` says.
+
+    :ivar memory: what was seen of its ledger before, where that is to be compared when writing.
+    """
 
     directory: Path
     case: str
     title: str
     origin: str
     created: datetime
+    memory: Memory | None = None
 
     @property
     def bundles(self) -> Path:
@@ -71,7 +76,7 @@ class Case:
     @property
     def log(self) -> Log:
         """The ledger, for whoever holds the lock."""
-        return Log(self.directory / "ledger", self.origin)
+        return Log(self.directory / "ledger", self.origin, self.memory)
 
     @contextmanager
     def locked(self, wait_seconds: float) -> Iterator[None]:
@@ -134,6 +139,7 @@ def create(
     signer: Signer,
     actor: Actor,
     now: datetime,
+    memory: Memory | None = None,
 ) -> Case:
     """Open a case: its directory, its ledger, and the entry ``case-opened``.
 
@@ -148,7 +154,7 @@ def create(
     for part in _PARTS:
         durable.make_directory(directory / part)
     record = record_bytes(number, title, log_key.key.name, now)
-    case = Case(directory, number, title, log_key.key.name, now)
+    case = Case(directory, number, title, log_key.key.name, now, memory)
     opened = Event(
         "case-opened",
         now,
@@ -158,15 +164,16 @@ def create(
     )
     entry = signing.seal(signer, statement.dump(opened))
     with case.locked(0):
-        log = Log.create(directory / "ledger", log_key)
+        log = Log.create(directory / "ledger", log_key, memory)
         log.append([entry], log_key)
         durable.create(directory / RECORD, record)
     return case
 
 
-def open_case(directory: Path) -> Case:
+def open_case(directory: Path, memory: Memory | None = None) -> Case:
     """Read ``case.json``.
 
+    :param memory: whoever writes to the ledger gives theirs, so that one put back is noticed.
     :raises NotFoundError: if *directory* is not a case.
     :raises UnknownFormatError: if it is of a format that this program does not know.
     :raises FormatError: if the record is damaged.
@@ -181,7 +188,7 @@ def open_case(directory: Path) -> Case:
             raise
         why = "there is no case" if directory.is_dir() else "there is no such directory"
         raise NotFoundError("open case", directory, why, hint=hint) from err
-    return parse_record(directory, data)
+    return replace(parse_record(directory, data), memory=memory)
 
 
 def parse_record(directory: Path, data: bytes) -> Case:

@@ -6,6 +6,8 @@
 4. Every entry is a canonical envelope, and its signature is judged by the caller.
 5. Every tile, and every partial one, is byte for byte what the entries make it.
 6. The entries lead to the root in the checkpoint.
+7. The ledger goes on from what this verifier has seen of it before, and from checkpoints that
+   came from elsewhere.
 
 Bad evidence is a finding, and all findings are collected.  Files beyond what the checkpoint
 covers were never promised, so they are a remark.
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,10 +28,12 @@ from custody.formats.dsse import Envelope
 from custody.formats.vkey import VerifierKey
 from custody.identity.signing import is_signed
 from custody.ledger import listing, merkle, tiles
+from custody.ledger import memory as memories
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.growth import Growth, leaf_hashes
 from custody.ledger.judge import Verdict, judge
 from custody.ledger.listing import Listing
+from custody.ledger.memory import Memory
 from custody.ledger.reader import CHECKPOINT, LedgerReader, Published
 from custody.ledger.tiles import ENTRIES, TILE_WIDTH, Tile
 
@@ -57,6 +61,8 @@ class Report:
     :ivar findings: what is wrong.
     :ivar not_checked: what could not be judged, because no trusted key is there for it.
     :ivar remarks: what is there and does not matter.
+    :ivar published: the checkpoint that was checked; None where there is no readable one.
+    :ivar remembered: how many entries the ledger had when this verifier last saw it, if it did.
     """
 
     origin: str | None
@@ -65,6 +71,8 @@ class Report:
     findings: tuple[Finding, ...]
     not_checked: tuple[Finding, ...]
     remarks: tuple[Finding, ...]
+    published: Published | None = None
+    remembered: int | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -80,22 +88,53 @@ def check(
     log_keys: Iterable[VerifierKey],
     verify_entry: VerifyEntry,
     progress: Progress | None = None,
+    *,
+    memory: Memory | None = None,
+    given: Iterable[Published] = (),
 ) -> Report:
     """Check the ledger in *directory* by the steps in this module's list.
 
     :param origin: the name that the log must have; None takes any.
     :param log_keys: the log keys that the verifier trusts, of any origin.
     :param verify_entry: judges each entry's signature.
+    :param memory: what this verifier has seen before; a ledger without a finding is kept there.
+    :param given: checkpoints of this ledger from paper, mail or another office.
     :raises NotFoundError: if there is no ledger: neither a checkpoint nor a tile.
     :raises StorageError: if the system cannot read it.
     """
     keys = list(log_keys)
+    report = _check_still(directory, origin, keys, verify_entry, progress)
+    published = report.published
+    if published is None:
+        return report
+    # (7) What was seen of it before.
+    looked = memories.compare(memory, LedgerReader(directory), published, keys, given)
+    report = replace(
+        report,
+        findings=(*report.findings, *looked.findings),
+        not_checked=(*report.not_checked, *looked.not_checked),
+        remembered=looked.remembered,
+    )
+    key = memories.trusted_key(published, keys)
+    if memory is not None and key is not None and not report.findings:
+        memory.keep(published.data, key)
+    return report
+
+
+def _check_still(
+    directory: Path,
+    origin: str | None,
+    keys: list[VerifierKey],
+    verify_entry: VerifyEntry,
+    progress: Progress | None,
+) -> Report:
+    """Check a ledger while it stands still: again, if it moved meanwhile."""
     for _ in range(_MOST_TRIES - 1):
-        report, published = _check_once(directory, origin, keys, verify_entry, progress)
+        report = _check_once(directory, origin, keys, verify_entry, progress)
         # A writer prunes partial tiles as it goes on; only what stands still can be accused.
-        if not report.findings or not _has_moved(directory, published):
+        if not report.findings or not _has_moved(directory, report.published):
             return report
-    return _check_once(directory, origin, keys, verify_entry, progress)[0]
+    return _check_once(directory, origin, keys, verify_entry, progress)
 
 
 def _check_once(
@@ -104,15 +143,15 @@ def _check_once(
     log_keys: Iterable[VerifierKey],
     verify_entry: VerifyEntry,
     progress: Progress | None,
-) -> tuple[Report, Published | None]:
+) -> Report:
     checker = _Checker(directory, verify_entry, progress or (lambda _done, _of: None))
     published = checker.published(origin)
     if published is None:
-        return checker.report(None), None
+        return checker.report(None)
     checker.judge(published, log_keys)
     checker.names(published.size)
     checker.derive(published.checkpoint)
-    return checker.report(published.checkpoint), published
+    return checker.report(published)
 
 
 def _has_moved(directory: Path, published: Published | None) -> bool:
@@ -153,7 +192,8 @@ class _Checker:
         self._remarks: list[Finding] = []
         self._doubts: dict[tuple[EntryVerdict, str], tuple[int, int]] = {}
 
-    def report(self, tree: Checkpoint | None) -> Report:
+    def report(self, published: Published | None) -> Report:
+        tree = published.checkpoint if published else None
         findings = list(self._findings)
         doubts = [_doubt(*item) for item in self._doubts.items()]
         findings += [finding for is_wrong, finding in doubts if is_wrong]
@@ -167,6 +207,7 @@ class _Checker:
             tuple(findings),
             (*self._not_checked, *(finding for is_wrong, finding in doubts if not is_wrong)),
             tuple(self._remarks),
+            published,
         )
 
     # (1) The checkpoint itself.

@@ -9,6 +9,7 @@ An append goes in this order, and the caller holds the case's lock throughout:
 3. New entry bundles and tiles are written and made durable.
 4. The checkpoint is replaced.  Only now has anything happened.
 5. Partial tiles whose full tile is covered are pruned.
+6. The new checkpoint is remembered, so that a ledger put back to an older state is not written to.
 
 What a checkpoint covers is never written again: tiles of a wider width are other files.  A crash
 before 4 leaves the old ledger, after 4 the new one, and the next append is the recovery.
@@ -28,10 +29,12 @@ from custody.identity import notes
 from custody.identity.signing import Signer
 from custody.ledger import checkpoint as checkpoints
 from custody.ledger import entry as envelopes
+from custody.ledger import memory as memories
 from custody.ledger import merkle, tiles
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.growth import Growth, leaf_hashes
-from custody.ledger.reader import CHECKPOINT, LedgerReader
+from custody.ledger.memory import Memory
+from custody.ledger.reader import CHECKPOINT, LedgerReader, Published
 from custody.ledger.tiles import ENTRIES, TILE_WIDTH, Tile
 
 _HINT = "custody ledger verify names what differs; nothing was written"
@@ -54,13 +57,17 @@ class Appended:
 
 
 class Log(LedgerReader):
-    """A ledger that may be appended to; see the module for the order of an append."""
+    """A ledger that may be appended to; see the module for the order of an append.
 
-    def __init__(self, directory: Path, origin: str) -> None:
+    :param memory: what was seen of it before; a ledger behind that is not appended to.
+    """
+
+    def __init__(self, directory: Path, origin: str, memory: Memory | None = None) -> None:
         super().__init__(directory, origin)
+        self._memory = memory
 
     @classmethod
-    def create(cls, directory: Path, signer: Signer) -> Log:
+    def create(cls, directory: Path, signer: Signer, memory: Memory | None = None) -> Log:
         """Make an empty ledger, whose origin is the signer's name.
 
         Its checkpoint of size 0 is written at once, so that a ledger without a checkpoint is
@@ -69,7 +76,7 @@ class Log(LedgerReader):
         :raises ExistsError: if there is a checkpoint, or there are tiles without one.
         :raises StorageError: if it could not be written durably.
         """
-        log = cls(directory, signer.key.name)
+        log = cls(directory, signer.key.name, memory)
         there = directory / CHECKPOINT, directory / "tile"
         if any(os.path.lexists(path) for path in there):
             raise ExistsError("create ledger", directory, "there is one already")
@@ -102,7 +109,7 @@ class Log(LedgerReader):
         for item in entries:
             envelopes.require(item)
         # (1) Compare what is believed with what is there.
-        old = self._published_by(signer)
+        old = self.require_believed(signer).checkpoint
         growth, tail = self._right_edge(old)
         # (2) Leftovers of a crashed attempt.
         durable.discard(list(self._leftovers(old.size, old.size + len(entries))))
@@ -115,9 +122,17 @@ class Log(LedgerReader):
         durable.replace(self.directory / CHECKPOINT, data)
         # (5) Tidy up.
         self._prune(old.size, tree.size)
+        # (6) Never again less than this.
+        if self._memory is not None:
+            self._memory.keep(data, signer.key)
         return Appended(old.size, data, tree.size, tree.root)
 
-    def _published_by(self, signer: Signer) -> Checkpoint:
+    def require_believed(self, signer: Signer) -> Published:
+        """Make sure that this signer may append here: the checkpoint is its own, and not behind
+        what was seen of the ledger before.
+
+        :raises DifferenceError: otherwise.
+        """
         try:
             published = self.checkpoint()
             signers = notes.verified(published.note, [signer.key])
@@ -127,7 +142,9 @@ class Log(LedgerReader):
             raise self._refusal("its checkpoint is not signed by this log key")
         if published.checkpoint.extensions:
             raise self._refusal("its checkpoint has extension lines, which this log never writes")
-        return published.checkpoint
+        if self._memory is not None:
+            memories.require_not_behind(self._memory, self, published, signer.key)
+        return published
 
     def _right_edge(self, old: Checkpoint) -> tuple[Growth, list[bytes]]:
         """The tree's right edge and the entries of its last, partial bundle."""

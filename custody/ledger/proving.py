@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from custody.errors import DifferenceError, FormatError, UsageError
-from custody.ledger import consistency, merkle, proof
+from custody.ledger import consistency, history, merkle, proof
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.consistency import ConsistencyProof, End
 from custody.ledger.judge import Verdict
@@ -85,51 +85,16 @@ def prove_growth(ledger: LedgerReader, old: Wanted, new: Wanted | None) -> bytes
     return consistency.dump(ConsistencyProof(present.checkpoint.origin, *ends, hashes))
 
 
-def require_history(ledger: LedgerReader, tree: Checkpoint, present: Checkpoint) -> None:
-    """Make sure that the ledger, whose checkpoint is *present*, has *tree* in its past.
-
-    :raises DifferenceError: otherwise, in words.
-    """
-    if tree.origin != present.origin:
-        raise DifferenceError(
-            "compare checkpoints", tree.origin, f"this is another log: {present.origin}"
-        )
-    if tree.size > present.size:
-        raise DifferenceError(
-            "compare checkpoints",
-            tree.origin,
-            f"the ledger has {present.size} entries, the checkpoint promises {tree.size}:"
-            " it was cut off or put back to an older state",
-        )
-    if tree.size == present.size and tree.root != present.root:
-        raise DifferenceError(
-            "compare checkpoints",
-            tree.origin,
-            f"two different ledgers of the same size {tree.size}: its history was rewritten",
-        )
-    if 0 < tree.size < present.size:
-        hashes = ledger.prove_consistency(tree.size, present.size)
-        try:
-            merkle.verify_consistency(tree.size, present.size, tree.root, present.root, hashes)
-        except FormatError as err:
-            raise DifferenceError(
-                "compare checkpoints",
-                tree.origin,
-                f"the first {tree.size} entries are not those that the checkpoint promises:"
-                " its history was rewritten",
-            ) from err
-
-
 def _end(ledger: LedgerReader, wanted: Wanted, present: Published) -> End:
     if wanted.held is not None:
         tree = wanted.held.checkpoint
-        require_history(ledger, tree, present.checkpoint)
+        history.require(ledger, tree, present.checkpoint)
         return End(tree.size, tree.root, wanted.held.data)
     if wanted.size == present.size:
         return End(present.size, present.checkpoint.root, present.data)
     tree = Checkpoint(present.checkpoint.origin, wanted.size, ledger.root_at(wanted.size))
     try:
-        require_history(ledger, tree, present.checkpoint)
+        history.require(ledger, tree, present.checkpoint)
     except DifferenceError as err:  # the root came from its own tiles
         raise _damaged() from err
     return End(tree.size, tree.root)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custody import reading
-from custody.errors import DifferenceError, FormatError, NotFoundError, UsageError
+from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError, UsageError
 from custody.formats import note
 from custody.formats.note import SignedNote
 from custody.ledger import checkpoint as checkpoints
@@ -160,6 +160,13 @@ class LedgerReader:
         if not 0 <= size <= now:
             raise UsageError("find root", size, f"the ledger has {now} entries")
         return merkle.root(size, self._stored(now))
+
+    def still_holds(self, tree: Checkpoint) -> bool:
+        """Whether the tiles on disk lead to *tree*, also where the checkpoint does not cover it."""
+        try:
+            return merkle.root(tree.size, self._stored(tree.size)) == tree.root
+        except CustodyError:
+            return False
 
     def receipt(self, index: int) -> bytes:
         """The tlog-proof of entry *index* under the present checkpoint.

@@ -193,6 +193,7 @@ def test_verify_says_what_it_found(custody: Any, desk: Desk) -> None:
         "schema": "custody.ledger-verification/v1",
         "origin": desk.case.origin,
         "size": 301,
+        "remembered": 1,
         "root": desk.case.ledger.root_at(301).hex(),
         "verdict": "ok",
         "findings": [],
@@ -375,3 +376,44 @@ def test_without_the_qr_library(custody: Any, desk: Desk, tmp_path: Path) -> Non
     custody("ledger", "checkpoint", *case, env=named, exit_code=0)
     done = custody("ledger", "checkpoint", "--qr", *case, env=named, exit_code=2)
     assert "pip install 'custody[qr]'" in done.stderr
+
+
+def test_a_ledger_put_back_is_found_and_not_written_to(
+    custody: Any, desk: Desk, tmp_path: Path
+) -> None:
+    """verify remembers; after a rollback it exits 10, and collect refuses before it reads."""
+    case = ["--case", desk.directory]
+    backup = tmp_path / "backup"
+    shutil.copytree(desk.ledger, backup)
+    source = tmp_path / "source"
+    source.write_text("evidence\n")
+    custody("collect", source, *case, exit_code=0)
+    done = custody("ledger", "verify", "--json", *case, exit_code=0)
+    assert json.loads(done.stdout)["remembered"] == 2
+    shutil.rmtree(desk.ledger)
+    shutil.copytree(backup, desk.ledger)
+    done = custody("ledger", "verify", *case, exit_code=10)
+    assert "had 2 entries and has only 1 now" in done.stdout
+    bundles = sorted(path.name for path in (desk.directory / "bundles").iterdir())
+    done = custody("collect", source, *case, exit_code=10)
+    assert "had 2 entries and has only 1 now" in done.stderr
+    assert "nothing was written" in done.stderr
+    assert sorted(path.name for path in (desk.directory / "bundles").iterdir()) == bundles
+
+
+def test_a_checkpoint_from_paper(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """Somebody without memory finds the rollback by a checkpoint that was kept elsewhere."""
+    backup, kept = tmp_path / "backup", tmp_path / "kept"
+    shutil.copytree(desk.ledger, backup)
+    desk.note(3)
+    shutil.copy(desk.ledger / "checkpoint", kept)
+    trust = ["--trust", desk.home / "trust"]
+    elsewhere = {"CUSTODY_HOME": str(tmp_path / "elsewhere")}
+    verify = ["ledger", "verify", "--checkpoint", kept, *trust]
+    custody(*verify, "--ledger", desk.ledger, env=elsewhere, exit_code=0)
+    assert list((tmp_path / "elsewhere" / "memory").rglob("*.checkpoint"))
+    shutil.rmtree(tmp_path / "elsewhere")
+    done = custody(*verify, "--ledger", backup, env=elsewhere, exit_code=10)
+    assert "has only 1 now" in done.stdout
+    kept.write_text("a note\n")
+    custody(*verify, "--ledger", desk.ledger, env=elsewhere, exit_code=2)

@@ -104,7 +104,7 @@ def test_a_forged_history_is_not_proved(
     old = grow(3)
     other = Log.create(tmp_path / "other", log_key)
     other.append([make_entry(f"other {number}") for number in range(3)], log_key)
-    with pytest.raises(DifferenceError, match="two different ledgers of the same size"):
+    with pytest.raises(DifferenceError, match="two different ledgers of 3 entries"):
         prove_growth(other, Wanted(3, old), None)
     other.append([make_entry("more")], log_key)
     with pytest.raises(DifferenceError, match="history was rewritten"):
@@ -112,7 +112,7 @@ def test_a_forged_history_is_not_proved(
     longer = grow(3)
     with pytest.raises(UsageError):
         prove_growth(other, Wanted(longer.size), None)
-    with pytest.raises(DifferenceError, match="cut off or put back"):
+    with pytest.raises(DifferenceError, match="cut off"):
         prove_growth(other, Wanted(3), Wanted(longer.size, longer))
 
 
