@@ -20,7 +20,6 @@ import hashlib
 import os
 import re
 import secrets
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -314,17 +313,16 @@ def _bundle_id(started: datetime, hostname: str) -> str:
 def _read(plan: Plan, draft: Draft, collected: Collected, progress: Progress) -> None:
     seen = plan.survey
 
-    def tick() -> None:
-        progress(draft.totals.files, draft.totals.bytes, seen.files, seen.bytes)
+    def tick(of_this_file: int) -> None:
+        done = draft.totals.bytes + of_this_file
+        progress(draft.totals.files, done, seen.files, seen.bytes)
 
-    records = acquire(
-        plan.sources, plan.rules, plan.accounts, draft.payload.create,
-        stop=threading.Event(), tick=tick,
-    )  # fmt: skip
+    records = acquire(plan.sources, plan.rules, plan.accounts, draft.payload.create, tick)
     try:
         for record in records:
             draft.add(record)
             _count(collected, record)
+            tick(0)
     finally:
         records.close()
         collected.files, collected.bytes = draft.totals.files, draft.totals.bytes

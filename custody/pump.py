@@ -13,15 +13,13 @@ import errno
 import hashlib
 import mmap
 import os
-import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from custody import durable
-from custody.errors import InterruptedCollection
 
 CHUNK = 1 << 20
 _BUFFERS = 6
@@ -55,15 +53,11 @@ class _Turn(NamedTuple):
 
 
 class Pump:
-    """The threads and buffers of one worker; use it as a context manager.
+    """A few threads and buffers, for one file at a time; use it as a context manager."""
 
-    :param stop: set from outside to abandon a long file.
-    """
-
-    def __init__(self, stop: threading.Event | None = None) -> None:
+    def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="custody-io")
         self._buffers = [memoryview(mmap.mmap(-1, CHUNK)) for _ in range(_BUFFERS)]
-        self._stop = stop or threading.Event()
 
     def close(self) -> None:
         """End the threads."""
@@ -75,18 +69,24 @@ class Pump:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def copy(self, source: int, target: int | None, size: int) -> Copied:
+    def copy(
+        self,
+        source: int,
+        target: int | None,
+        size: int,
+        tick: Callable[[int], None] = lambda done: None,
+    ) -> Copied:
         """Copy the first *size* bytes of *source*, or, without *target*, only hash them.
 
         :param target: an empty file open for writing, perhaps with ``O_DIRECT``.
+        :param tick: told how many bytes are done, in the caller's thread.
         :returns: less than *size* if the file ended before, or could not be read on.
         :raises StorageError: if *target* could not be written.
-        :raises InterruptedCollection: if told to stop.
         """
         plan = _plan(source, size)
         ring: deque[_Turn] = deque()
         try:
-            copied = self._run(source, target, plan, ring)
+            copied = self._run(source, target, plan, ring, tick)
             for turn in ring:
                 turn.future.result()
         finally:
@@ -96,7 +96,12 @@ class Pump:
         return copied
 
     def _run(
-        self, source: int, target: int | None, plan: Iterator[_Piece], ring: deque[_Turn]
+        self,
+        source: int,
+        target: int | None,
+        plan: Iterator[_Piece],
+        ring: deque[_Turn],
+        tick: Callable[[int], None],
     ) -> Copied:
         digest, done = hashlib.sha256(), 0
         for buffer in self._buffers:
@@ -108,10 +113,9 @@ class Pump:
                 continue
             if isinstance(data, OSError):
                 return Copied(done, digest.hexdigest(), data)
-            if self._stop.is_set():
-                raise InterruptedCollection("collect", None, "stopped")
             digest.update(data)
             done = piece.offset + len(data)
+            tick(done)
             short = len(data) < piece.length
             following = None if short else next(plan, None)
             written = target if len(data) and not piece.hole else None

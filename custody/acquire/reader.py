@@ -13,9 +13,9 @@ import hashlib
 import os
 import posixpath
 import stat
-import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from custody import durable, pump
 from custody.acquire import metadata, outcomes
@@ -32,29 +32,29 @@ _NOATIME = getattr(os, "O_NOATIME", 0)
 # Makes a new payload file: its name, and whether it is large; the caller closes the descriptor.
 Create = Callable[[str, bool], int]
 Read = tuple[Listed, Record]
+Tick = Callable[[int], None]
 
 
 class Reader:
-    """Reads files for one collection; safe to use from several threads.
+    """Reads files for one collection; use it as a context manager.
 
     :param create: makes a payload file, raising StorageError.
-    :param stop: set to abandon what is being read.
+    :param tick: told how many bytes of a large file have been read, now and then.
     """
 
-    def __init__(
-        self, create: Create, rules: Rules, accounts: Accounts, stop: threading.Event
-    ) -> None:
+    def __init__(self, create: Create, rules: Rules, accounts: Accounts, tick: Tick) -> None:
         self._create = create
         self._rules = rules
         self._accounts = accounts
-        self._stop = stop
-        self._local = threading.local()
-        self._pumps: list[Pump] = []
+        self._tick = tick
+        self._open = ExitStack()
+        self._pump: Pump | None = None
 
-    def close(self) -> None:
-        """End the threads of every worker."""
-        for each in self._pumps:
-            each.close()
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def batch(self, step: Batch) -> list[Read]:
         """Read every name of a batch and close its directory."""
@@ -190,7 +190,7 @@ class Reader:
             return self._copy_whole(fd, payload, size, keep_if_sized=True)
         target = self._create(payload, True)
         try:
-            return self._pump().copy(fd, target, size)
+            return self._large().copy(fd, target, size, self._tick)
         finally:
             os.close(target)
 
@@ -211,12 +211,11 @@ class Reader:
             os.close(target)
         return Copied(len(data), hashlib.sha256(data).hexdigest(), error)
 
-    def _pump(self) -> Pump:
-        mine: Pump | None = getattr(self._local, "pump", None)
-        if mine is None:
-            mine = self._local.pump = Pump(self._stop)
-            self._pumps.append(mine)
-        return mine
+    def _large(self) -> Pump:
+        """The pump, with its threads and buffers, from the first large file on."""
+        if self._pump is None:
+            self._pump = self._open.enter_context(Pump())
+        return self._pump
 
 
 def find_inode(directory: int, inode: int) -> bytes | None:
