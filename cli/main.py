@@ -15,6 +15,9 @@ COMMANDS = {
     "init": ("init", "Open a case: its directory, its ledger, its first entry."),
     "collect": ("collect", "Preserve logs in a sealed bundle."),
     "verify": ("verify", "Check a bundle or a whole case, and say what was found."),
+    "incident": ("incident", "Write an incident record, and check one."),
+    "obligations": ("obligations", "Say who must be told, by when, and why."),
+    "notice": ("notice", "Draft a notice from the incident record."),
     "ledger": ("ledger", "Look into the ledger of a case, and check it."),
     "key": ("key", "Make and show signing keys."),
     "trust": ("trust", "Say whose keys to believe, and since when."),
@@ -26,6 +29,7 @@ custody preserves logs as signed evidence and keeps the chain of custody.
   on the affected host    custody collect /var/log --output DIR
   at the evidence desk    custody ledger list --case DIR
   for the investigator    custody verify PATH
+  for counsel             custody obligations incident.yaml
 
 custody --help lists every command."""
 

@@ -88,6 +88,7 @@ class Assessment:
     facts: Facts
     as_of: date
     what_if: tuple[str, ...]
+    changes: tuple[Change, ...]
     packs: tuple[Pack, ...]
     duties: tuple[Duty, ...]
     choices: tuple[ChoiceMade, ...]
@@ -110,7 +111,7 @@ def assess(
     """Answer every rule of *library* that is in force on *as_of*.
 
     :param facts: the record's facts after ``--what-if``; the record's own by default.
-    :param what_if: the assignments that made them, shown with the answers.
+    :param what_if: the assignments that made them, shown with the answers that they change.
     """
     facts = record.facts if facts is None else facts
     rules = library.rules_on(as_of)
@@ -122,12 +123,18 @@ def assess(
         facts=facts,
         as_of=as_of,
         what_if=what_if,
+        changes=_changed(record.facts, evaluator, rules) if what_if else (),
         packs=library.packs,
         duties=tuple(sorted(duties, key=_urgency)),
         choices=tuple(_choices(library, rules, evaluator)),
         not_evaluated=tuple(_not_evaluated(library, evaluator)),
         contradictions=contradictions(facts, as_of),
     )
+
+
+def _changed(before: Facts, evaluator: Evaluator, rules: dict[str, Rule]) -> tuple[Change, ...]:
+    """What ``--what-if`` changed: the answers of the record itself beside the new ones."""
+    return tuple(_differences(rules, _evaluator(before, evaluator.as_of, rules), evaluator))
 
 
 def _evaluator(

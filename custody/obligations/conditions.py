@@ -99,13 +99,13 @@ class Trace:
     needs: tuple[str, ...] = ()
     of: tuple[Trace, ...] = ()
 
-    def as_json(self) -> dict[str, object]:
-        """The tree as plain JSON; a rule asked for stands there by id, with its own tree apart."""
+    def as_json(self, *, expand: bool = False) -> dict[str, object]:
+        """The tree as plain JSON; a rule asked for stands there by id unless *expand* is set."""
         tree: dict[str, object] = {"test": self.test, "value": self.value.value, "text": self.text}
         if self.fact:
             tree["rule" if self.test == "rule" else "fact"] = self.fact
         if self.found:
             tree["found"] = self.found
-        if self.of and self.test != "rule":
-            tree["of"] = [part.as_json() for part in self.of]
+        if self.of and (expand or self.test != "rule"):
+            tree["of"] = [part.as_json(expand=expand) for part in self.of]
         return tree

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from custody.obligations.assess import EVALUATOR, Assessment, ChoiceMade, Duty
+from custody.obligations.assess import EVALUATOR, Assessment, Change, ChoiceMade, Duty
 from custody.obligations.pack import NOT_SPECIFIED, Citation, Pack
 
 SCHEMA = "custody.obligations/v1"
@@ -15,8 +15,8 @@ DISCLAIMER = (
 
 
 def dump(assessment: Assessment) -> bytes:
-    """The document as UTF-8, indented, with a final newline."""
-    return (json.dumps(as_json(assessment), indent=2, ensure_ascii=False) + "\n").encode()
+    """The document as ASCII, indented, with a final newline: what ``--json`` prints too."""
+    return (json.dumps(as_json(assessment), indent=2) + "\n").encode()
 
 
 def as_json(assessment: Assessment) -> dict[str, Any]:
@@ -30,7 +30,8 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
         "incident_sha256": assessment.record.sha256,
         "as_of": assessment.as_of.isoformat(),
         "what_if": list(assessment.what_if),
-        "duties": [_duty(duty, packs[duty.pack]) for duty in assessment.duties],
+        "changes": [_change(change) for change in assessment.changes],
+        "duties": [duty_json(duty, packs[duty.pack]) for duty in assessment.duties],
         "choices": [_choice(made) for made in assessment.choices],
         "not_evaluated": [
             {
@@ -57,7 +58,8 @@ def _pack(pack: Pack) -> dict[str, str]:
     }
 
 
-def _duty(duty: Duty, pack: Pack) -> dict[str, Any]:
+def duty_json(duty: Duty, pack: Pack, *, expand: bool = False) -> dict[str, Any]:
+    """One duty; *expand* also shows the trees of the rules that it asks for."""
     rule, done_on = duty.rule, duty.progress.done_on
     titles = {source.id: source.title for source in pack.sources}
     return {
@@ -87,7 +89,7 @@ def _duty(duty: Duty, pack: Pack) -> dict[str, Any]:
             {"id": place.source, "at": place.at, "title": titles[place.source]}
             for place in rule.sources
         ],
-        "because": duty.because.as_json(),
+        "because": duty.because.as_json(expand=expand),
         "done_on": done_on.isoformat() if done_on else None,
         "notes": list(duty.notes),
     }
@@ -112,11 +114,12 @@ def _choice(made: ChoiceMade) -> dict[str, Any]:
         "reading": choice.reading,
         "other": choice.other,
         "sources": [_citation(place) for place in choice.sources],
-        "changes": [
-            {"id": change.rule, "answer": change.answer, "other_answer": change.other}
-            for change in made.changes
-        ],
+        "changes": [_change(change) for change in made.changes],
     }
+
+
+def _change(change: Change) -> dict[str, str]:
+    return {"id": change.rule, "answer": change.answer, "other_answer": change.other}
 
 
 def _citation(place: Citation) -> dict[str, str]:

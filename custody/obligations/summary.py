@@ -20,7 +20,7 @@ _HEADERS = ("recipient", "answer", "by when", "why", "missing", "done")
 def build(assessment: Assessment) -> list[Block]:
     """The whole summary."""
     pages = [block for duty in assessment.duties for block in page(duty)]
-    return [*overview(assessment), Heading(2, "Each rule"), *pages, *_ending(assessment)]
+    return [*overview(assessment), Heading(2, "Each rule"), *pages, *ending(assessment)]
 
 
 def overview(assessment: Assessment) -> list[Block]:
@@ -43,6 +43,11 @@ def overview(assessment: Assessment) -> list[Block]:
         Paragraph(DISCLAIMER),
         Fields(tuple(head)),
     ]
+    if assessment.what_if:
+        rows = tuple((one.rule, one.answer, one.other) for one in assessment.changes)
+        blocks.append(Heading(2, "What that changes"))
+        headers = ("rule", "answer of the record", "answer then")
+        blocks.append(Table(headers, rows) if rows else Paragraph("No answer."))
     if assessment.contradictions:
         found = tuple(
             f"{entry.text} [{', '.join(entry.facts)}]" for entry in assessment.contradictions
@@ -59,19 +64,20 @@ def overview(assessment: Assessment) -> list[Block]:
 def row(duty: Duty) -> tuple[str, ...]:
     """One line of the table."""
     return (
-        f"{duty.rule.recipient} ({duty.rule.id})",
+        f"{duty.rule.recipient}\n({duty.rule.id})",
         duty.answer,
-        due(duty),
+        due(duty, short=True),
         why(duty.because),
         ", ".join(duty.needs) or "; ".join(part.item for part in duty.progress.missing) or "-",
         duty.progress.done_on.isoformat() if duty.progress.done_on else "open",
     )
 
 
-def due(duty: Duty) -> str:
+def due(duty: Duty, *, short: bool = False) -> str:
     """By when, with the days that have gone by, which are never a limit."""
     when = duty.by_when
-    text = when.words if when.day in {NOT_SPECIFIED, UNKNOWN} else f"{when.day}: {when.words}"
+    said = when.words.split(". ")[0] if short else when.words
+    text = said if when.day in {NOT_SPECIFIED, UNKNOWN} else f"{when.day}: {said}"
     if when.day == UNKNOWN and duty.answer == "required":
         text += f" (the date wants {', '.join(when.needs)})"
     if when.elapsed is None or duty.answer in _SETTLED:
@@ -172,7 +178,8 @@ def _plainness(trace: Trace) -> int:
     return {"fact": 0, "not": 1, "rule": 2}.get(trace.test, 3)
 
 
-def _ending(assessment: Assessment) -> list[Block]:
+def ending(assessment: Assessment) -> list[Block]:
+    """The choices, what was not evaluated, and the sources."""
     blocks: list[Block] = [Heading(2, "Choices of reading that decided something here")]
     if assessment.choices:
         for made in assessment.choices:

@@ -1,0 +1,130 @@
+"""``custody incident``: write an incident record, and check one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from custody.errors import ExistsError, UsageError
+
+from . import console, exit_codes, record_file
+from .frame import Verb
+
+app = Verb("Write an incident record, and check one.")
+
+NewFileArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FILE]", help="The new record (.yaml); otherwise it is printed."),
+]
+NoQuestionsOption = Annotated[
+    bool, typer.Option("--no-questions", help="Ask nothing, also on a terminal.")
+]
+
+
+@app.command()
+def new(file: NewFileArgument = None, no_questions: NoQuestionsOption = False) -> None:
+    """Write a record with every field, empty, and a word on each.
+
+    With a file, on a terminal, it asks for the facts that decide; an empty answer leaves one open.
+    """
+    from custody.obligations import template
+
+    if file is None:
+        console.result_bytes(template.render().encode())
+        return
+    if file.suffix.lower() not in {".yaml", ".yml"}:
+        why = "the template is YAML"
+        raise UsageError("write an incident record", file, why, hint="name it FILE.yaml")
+    _refuse_taken(file)
+    values = {}
+    if not no_questions and _somebody_is_there():
+        from custody import clock
+
+        from .questions import answers
+
+        values = answers(clock.now().date())
+    _create(file, template.render(values).encode())
+    if console.mode().json:
+        console.result_json("incident", {"path": str(file), "answered": sorted(values)})
+    else:
+        console.result("incident record: ", file)
+        console.remark(f"fill it in, then: custody incident check {file}")
+
+
+@app.command()
+def check(file: record_file.FileArgument) -> int | None:
+    """Read a record strictly: every mistake by line and field, and what is still to be known."""
+    from custody.obligations.problems import MistakesError
+
+    if not console.mode().json:
+        _show_check(file)
+        return None
+    from custody.obligations import record
+
+    try:
+        record.parse(record_file.read_bytes(file), file.name)
+    except MistakesError as err:
+        problems = [
+            {"line": one.line, "field": one.field, "found": one.found, "allowed": one.allowed}
+            for one in err.problems
+        ]
+        document = {"path": str(file), "ok": False, "problems": problems}
+        console.result_json("incident-check", document)
+        return exit_codes.USAGE
+    found = record_file.assessed(file, None)
+    document = {
+        "path": str(file),
+        "ok": True,
+        "problems": [],
+        "sha256": found.record.sha256,
+        "needs": sorted({name for duty in found.duties for name in duty.needs}),
+        "contradictions": [
+            {"text": one.text, "facts": list(one.facts)} for one in found.contradictions
+        ],
+    }
+    console.result_json("incident-check", document)
+    return None
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a record, for editors."""
+    from custody.obligations import schema as schemas
+
+    console.result_bytes(schemas.render().encode())
+
+
+def _show_check(file: Path) -> None:
+    found = record_file.assessed(file, None)
+    needs = dict.fromkeys(name for duty in found.duties for name in duty.needs)
+    console.result(console.OK, " ", file, f": {len(found.facts.known)} facts")
+    for one in found.contradictions:
+        console.warning(f"contradiction: {one.text} ({', '.join(one.facts)})")
+    if needs:
+        console.result(f"still decisive: {', '.join(needs)}")
+    console.remark(f"next: custody obligations {file}")
+
+
+def _somebody_is_there() -> bool:
+    mode = console.mode()
+    both = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    return both and not mode.quiet and not mode.json
+
+
+def _refuse_taken(file: Path) -> None:
+    if file.exists() or file.is_symlink():
+        why = "there is something already; nothing was written"
+        raise UsageError("write an incident record", file, why, hint="name a new file")
+
+
+def _create(file: Path, data: bytes) -> None:
+    from custody import durable
+
+    try:
+        durable.create(file, data)
+    except ExistsError as err:
+        hint = "name a new file"
+        raise UsageError("write an incident record", file, err.why, hint=hint) from err

@@ -1,0 +1,103 @@
+"""An incident record named on the command line, and every mistake in it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from custody.errors import FormatError, InputError, NotFoundError, UsageError
+
+from . import console
+
+if TYPE_CHECKING:
+    from custody.obligations.assess import Assessment
+    from custody.obligations.problems import MistakesError
+    from custody.obligations.record import Facts, Record
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="The incident record: .yaml, .toml or .json."),
+]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="Answer for this day; otherwise for today."),
+]
+
+
+def read(path: Path) -> Record:
+    """Read the record at *path*; its mistakes are listed line by line before the error.
+
+    :raises InputError: if it is not there or does not parse.
+    """
+    from custody.obligations import record
+    from custody.obligations.problems import MistakesError
+
+    data = read_bytes(path)
+    try:
+        return record.parse(data, path.name)
+    except MistakesError as err:
+        raise listed(err, path) from err
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a record.
+
+    :raises InputError: if it is not there, too large, or not a file.
+    """
+    from custody import reading
+    from custody.obligations.reading import LARGEST
+
+    try:
+        return reading.read_regular(path.resolve(), LARGEST)
+    except (NotFoundError, FormatError) as err:
+        hint = "custody incident new FILE writes an empty record"
+        raise InputError("read incident record", path, err.why, hint=hint) from err
+
+
+def listed(err: MistakesError, thing: object) -> InputError:
+    """Show each mistake on its own line, and return the error that ends the run.
+
+    With ``--json`` they all stay in the error itself.
+    """
+    if console.mode().json:
+        return err
+    console.trace(f"{thing}: {problem}" for problem in err.problems)
+    count = len(err.problems)
+    words = "1 mistake, named above" if count == 1 else f"{count} mistakes, named above"
+    return InputError(err.what, thing, words, hint=err.hint)
+
+
+def day(text: str | None, facts: Facts) -> date:
+    """The day to answer for: *text*, or today where the entity is.
+
+    :raises UsageError: if *text* is not a date.
+    """
+    from custody import clock
+
+    if text is None:
+        return facts.day_of(clock.now())
+    try:
+        return date.fromisoformat(text)
+    except ValueError as err:
+        hint = "write it as 2026-03-10"
+        raise UsageError("read the command line", "--as-of", str(err), hint=hint) from err
+
+
+def assessed(path: Path, as_of: str | None, what_if: list[str] | None = None) -> Assessment:
+    """Read the record at *path* and answer every rule for it."""
+    from custody.obligations import library, record
+    from custody.obligations.assess import assess
+    from custody.obligations.problems import MistakesError
+
+    found = read(path)
+    facts = found.facts
+    for assignment in what_if or ():
+        try:
+            _, facts = record.change(facts, assignment)
+        except MistakesError as err:
+            raise listed(err, f"--what-if {assignment}") from err
+    on = day(as_of, facts)
+    return assess(found, library.installed(), on, facts=facts, what_if=tuple(what_if or ()))
