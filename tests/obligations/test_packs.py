@@ -222,3 +222,15 @@ def test_an_id_belongs_to_one_pack() -> None:
     """The same rule id in two packs is refused."""
     with pytest.raises(MistakesError, match="belongs to one pack"):
         library.of({"us-xx.yaml": PACK.encode(), "us-yy.yaml": PACK.encode()})
+
+
+def test_the_guide_works_as_written() -> None:
+    """The worked example of the guide loads, and its scenarios give the answers that it prints."""
+    guide = (ROOT / "docs" / "adding-a-jurisdiction.md").read_text(encoding="utf-8")
+    data = guide.split("```yaml\n")[1].split("```")[0].encode()
+    made = library.of({"us-xx.yaml": data})
+    shown = scenarios.load(data, "us-xx.yaml")
+    assert len(shown) == 4
+    for one in shown:
+        found = assess(Record(one.facts, b"", "scenario.yaml"), made, one.as_of)
+        assert one.failures(found) == []
