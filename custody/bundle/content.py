@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
-from custody import pump, reading
-from custody.errors import CustodyError, FormatError
+from custody import durable, pump, reading
+from custody.errors import CustodyError, FormatError, NotFoundError, StorageError
 from custody.findings import Finding
 from custody.formats import bagit
 from custody.ordered import in_order
@@ -32,6 +32,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _RELATIVE = os.open in os.supports_dir_fd
+_NOT_A_FILE = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG)
 
 Tick = Callable[[int, int], None]
 """Told how many files and how many bytes have been read so far."""
@@ -45,22 +46,50 @@ class Line(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A file as it was read: its size and digest, or why it could not be."""
+    """A file as it was read: its size and digest, or why it could not be.
+
+    :ivar unread: the error is the system's, and shows nothing about the file.
+    """
 
     line: Line
     size: int
     sha256: str
     error: str = ""
+    unread: bool = False
+
+    def difference(self) -> Finding | None:
+        """What is wrong with it, if anything."""
+        line = self.line
+        if self.error:
+            why = "a payload file is missing or cannot be read"
+            return Finding(line.name, f"sha256:{line.sha256}", self.error, why)
+        if self.sha256 != line.sha256:
+            why = "the content differs from what the manifest says"
+            found = f"sha256:{self.sha256} ({self.size} bytes)"
+            return Finding(line.name, f"sha256:{line.sha256}", found, why)
+        return None
 
 
-def manifest_lines(data: Iterable[bytes], name: str) -> Iterator[Line | Finding]:
-    """Read a manifest strictly, line by line; junk becomes a finding."""
-    for number, raw in enumerate(data, 1):
+def manifest_lines(bag: Path) -> Iterator[Line | Finding]:
+    """Read the payload manifest strictly, line by line; junk becomes a finding.
+
+    :raises CustodyError: if there is no manifest.
+    """
+    lines = bounded_lines(bag, bagit.MANIFEST_NAME, bagit.LONGEST_LINE)
+    for number, raw in enumerate(lines, 1):
         try:
-            yield Line(*bagit.parse_manifest_line(raw))
+            line = Line(*bagit.parse_manifest_line(raw))
         except FormatError as err:
             why = "the manifest has a line that is not one"
-            yield Finding(f"{name}:{number}", "digest, two spaces, path", err.why, why)
+            yield Finding(
+                f"{bagit.MANIFEST_NAME}:{number}", "digest, two spaces, path", err.why, why
+            )
+            continue
+        if line.name.startswith("data/"):
+            yield line
+        else:
+            why = "the payload manifest names something outside the payload"
+            yield Finding(line.name, "a path below data/", line.name, why)
 
 
 def bounded_lines(bag: Path, name: str, longest: int) -> Iterator[bytes]:
@@ -68,11 +97,18 @@ def bounded_lines(bag: Path, name: str, longest: int) -> Iterator[bytes]:
 
     A longer one is cut, which the parsers then refuse.
 
-    :raises CustodyError: if the file is not there or not a regular one.
+    :raises CustodyError: if the file is not there, not a regular one, or cannot be read.
     """
     with reading.open_beneath(bag, name) as fd, os.fdopen(os.dup(fd), "rb", 1 << 18) as stream:
-        while line := stream.readline(longest):
+        while line := _read_line(stream, name, longest):
             yield line
+
+
+def _read_line(stream: BinaryIO, name: str, longest: int) -> bytes:
+    try:
+        return stream.readline(longest)
+    except OSError as err:
+        raise durable.storage_error("read", name, err) from err
 
 
 def read_payload(
@@ -109,14 +145,12 @@ class _Reader:
         self._direct = _DIRECT if fresh else 0
         self._fresh = fresh
         self._local = threading.local()
-        self._stop = threading.Event()
         self._pumps: list[Pump] = []
 
-    def __enter__(self) -> _Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
         for each in self._pumps:
             each.close()
 
@@ -128,14 +162,16 @@ class _Reader:
             with reading.open_directory(self._bag, parent) as directory:
                 return [self._one(directory, line) for line in lines]
         except CustodyError as err:
-            return [Seen(line, 0, "", err.why or str(err)) for line in lines]
+            unread = isinstance(err, StorageError)
+            return [Seen(line, 0, "", err.why or str(err), unread) for line in lines]
 
     def _by_path(self, line: Line) -> Seen:
         try:
             with reading.open_beneath(self._bag, line.name) as fd:
                 return Seen(line, *self._digest(fd, os.fstat(fd).st_size))
         except (OSError, CustodyError) as err:
-            return Seen(line, 0, "", str(err))
+            wrong = isinstance(err, FormatError | NotFoundError)
+            return Seen(line, 0, "", str(err), not wrong)
 
     def _one(self, directory: int, line: Line) -> Seen:
         name = line.name.rpartition("/")[2]
@@ -154,7 +190,8 @@ class _Reader:
         except FileNotFoundError:
             return Seen(line, 0, "", "it is not there")
         except OSError as err:
-            return Seen(line, 0, "", err.strerror or str(err))
+            wrong = err.errno in _NOT_A_FILE
+            return Seen(line, 0, "", err.strerror or str(err), not wrong)
 
     def _open(self, name: str, directory: int) -> int:
         try:
@@ -186,7 +223,7 @@ class _Reader:
     def _pump(self) -> Pump:
         mine: Pump | None = getattr(self._local, "pump", None)
         if mine is None:
-            mine = self._local.pump = Pump(self._stop)
+            mine = self._local.pump = Pump()
             self._pumps.append(mine)
         return mine
 
@@ -197,6 +234,12 @@ class Totals:
 
     files: int = 0
     bytes: int = 0
+
+    def add(self, seen: Seen) -> None:
+        """Count one file in, if it is there."""
+        if not seen.error:
+            self.files += 1
+            self.bytes += seen.size
 
     def oxum(self) -> str:
         """As RFC 8493 section 2.2.2 writes it."""
@@ -211,16 +254,12 @@ def compare_payload(
     :param totals: is counted up as files are read.
     :raises CustodyError: if there is no manifest.
     """
-    found: list[Finding] = []
+    junk: list[Finding] = []
 
     def lines() -> Iterator[Line]:
-        raw = bounded_lines(bag, bagit.MANIFEST_NAME, bagit.LONGEST_LINE)
-        for line in manifest_lines(raw, bagit.MANIFEST_NAME):
+        for line in manifest_lines(bag):
             if isinstance(line, Finding):
-                found.append(line)
-            elif not line.name.startswith("data/"):
-                why = "the payload manifest names something outside the payload"
-                found.append(Finding(line.name, "a path below data/", line.name, why))
+                junk.append(line)
             else:
                 yield line
 
@@ -228,13 +267,8 @@ def compare_payload(
         tick(totals.files, totals.bytes)
 
     for seen in read_payload(bag, lines(), fresh=fresh, workers=workers, tick=told):
-        totals.files += 1
-        totals.bytes += seen.size
-        if seen.error:
-            why = "a payload file is missing or cannot be read"
-            yield Finding(seen.line.name, f"sha256:{seen.line.sha256}", seen.error, why)
-        elif seen.sha256 != seen.line.sha256:
-            why = "the content differs from what the manifest says"
-            expected, got = f"sha256:{seen.line.sha256}", f"sha256:{seen.sha256}"
-            yield Finding(seen.line.name, expected, f"{got} ({seen.size} bytes)", why)
-    yield from found
+        totals.add(seen)
+        difference = seen.difference()
+        if difference is not None:
+            yield difference
+    yield from junk

@@ -123,9 +123,15 @@ def _event(predicate: dict[str, Any], subjects: list[Any]) -> Event:
             Subject(_text(item["name"]), _text(item["digest"]["sha256"])) for item in subjects
         ),
         words={key: _text(predicate[key]) for key in WORDS if key in predicate},
-        ledger=predicate.get("ledger"),
-        details=predicate.get("details", {}),
+        ledger=_object(predicate["ledger"]) if "ledger" in predicate else None,
+        details=_object(predicate["details"]) if "details" in predicate else {},
     )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.40} is not an object")
+    return value
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,202 @@
+"""``custody verify``: check a bundle or a whole case, and say what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from custody.errors import UsageError
+
+from . import console, exit_codes, figures, options
+from .frame import Verb
+
+if TYPE_CHECKING:
+    from custody.identity.trust import Trust
+    from custody.verify import Check, Verification
+
+app = Verb("Check a bundle or a whole case, and say what was found.")
+
+_FINDINGS_SHOWN = 100
+_REMARKS_SHOWN = 50
+_CODES = {
+    "ok": exit_codes.OK,
+    "failed": exit_codes.DIFFERS,
+    "cannot-verify": exit_codes.CANNOT_VERIFY,
+}
+_STATUS_WORDS = {"ok": console.OK, "fail": console.FAIL, "not-checked": console.NOT_CHECKED}
+_VERDICT_WORDS = {
+    "ok": console.OK,
+    "failed": console.FAIL,
+    "cannot-verify": console.NOT_CHECKED,
+}
+
+PathArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="PATH", help="A bundle or a case.", show_default=False),
+]
+ExpectOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="sha256:HEX",
+        help="The digest of the statement, as it was written down.",
+        show_default=False,
+    ),
+]
+SignerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--signer",
+        metavar="VKEY|FINGERPRINT",
+        help="Believe this signer too, this once. Repeatable.",
+        show_default=False,
+    ),
+]
+LogOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        metavar="VKEY",
+        help="Believe this ledger too, this once. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def verify(
+    path: PathArgument = None,
+    expect: ExpectOption = None,
+    signer: SignerOption = None,
+    log: LogOption = None,
+    trust: options.TrustOption = None,
+) -> int:
+    """Check a bundle or a whole case, and say what was found.
+
+    Without PATH, the case that --case or CUSTODY_CASE names.  Reads only; whom to believe comes
+    from your own trust folder and from this command line, never from what is checked.
+    """
+    from custody import clock
+    from custody.identity.trust import read_fingerprint
+    from custody.verify import verify as workflow
+
+    what = _what(path)
+    digest = None if expect is None else read_fingerprint(expect)
+    believed = _trust(trust, signer or [], log or [])
+    with console.Progress("verifying") as progress:
+        found = workflow(what, believed, expect=digest, now=clock.now(), progress=progress)
+    if console.mode().json:
+        console.result_json("verification", found.as_json())
+    else:
+        _show(found)
+    return _CODES[found.verdict]
+
+
+def _what(path: Path | None) -> Path:
+    if path is None:
+        return options.needed_case("verify")
+    chosen = options.case()
+    if chosen is not None and not chosen.from_environment:
+        hint = f"custody verify {path}"
+        raise UsageError("verify", None, "both PATH and --case are named", hint=hint)
+    return path
+
+
+def _trust(option: Path | None, signers: list[str], logs: list[str]) -> Trust:
+    from custody.formats.vkey import ED25519
+    from custody.identity import trust as store
+
+    believed = store.load(options.trust_directory(option))
+    for text in signers:
+        believed = believed.with_signer(text)
+    for text in logs:
+        key = options.verifier_key(text)
+        if key.kind != ED25519:
+            raise UsageError("read the command line", "--log", "the key is a witness's")
+        believed = believed.with_log(key)
+    return believed
+
+
+def _show(found: Verification) -> None:
+    console.result(f"{found.kind:<8} ", found.path)
+    width = max(len(check.name) for check in found.checks)
+    for check in found.checks:
+        console.result(*_word(check), f"{check.number:>2}  {check.name:<{width}}  ", check.detail)
+    for bundle in found.bundles:
+        _show_bundle(bundle)
+    for finding in found.findings[:_FINDINGS_SHOWN]:
+        console.result("finding: ", finding.path or ".", ": ", finding.message)
+        console.result("  expected  ", finding.expected)
+        console.result("  found     ", finding.found)
+    hidden = len(found.findings) + found.unlisted - _FINDINGS_SHOWN
+    if hidden > 0:
+        console.result(f"... and {hidden} more findings")
+    for remark in found.remarks[:_REMARKS_SHOWN]:
+        console.remark(f"{console.safe(remark.path)}: {console.safe(remark.message)}")
+    _show_gaps(found)
+    console.result("shown    ", _sentence(found))
+    console.result("verdict  ", found.verdict)
+    if found.hint:
+        console.result("hint     ", found.hint)
+
+
+def _show_bundle(bundle: Verification) -> None:
+    size = f"{_several(bundle.files, 'file')}, {figures.amount(bundle.bytes)}"
+    console.result(*_padded(_VERDICT_WORDS[bundle.verdict]), bundle.path.name, f"  {size}")
+    for check in bundle.checks:
+        if check.status == "fail" or (check.required and check.status != "ok"):
+            console.result(
+                "    ", *_word(check), f"{check.number:>2}  {check.name}  ", check.detail
+            )
+
+
+def _word(check: Check) -> tuple[console.Word, str]:
+    return _padded(_STATUS_WORDS[check.status])
+
+
+def _padded(word: console.Word) -> tuple[console.Word, str]:
+    return word, " " * (len(console.NOT_CHECKED) - len(word) + 2)
+
+
+def _several(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _show_gaps(found: Verification) -> None:
+    from custody.acquire.outcomes import GAPS
+
+    gaps = {name: count for name, count in found.outcomes.items() if name in GAPS}
+    if gaps:
+        listed = ", ".join(f"{count} {name}" for name, count in gaps.items())
+        console.result(f"gaps     {found.gaps} paths could not be collected whole: ", listed)
+
+
+def _sentence(found: Verification) -> str:
+    """What the verdict means, in one sentence for people who did not write the program."""
+    if found.verdict == "failed":
+        things = _several(len(found.findings) + found.unlisted, "finding")
+        return (
+            f"{things}: this is not as it was sealed, entered or expected; do not rely on this copy"
+        )
+    if found.verdict == "cannot-verify":
+        return (
+            "nothing was found wrong, but something needed to be sure is missing; this is no"
+            " proof of tampering"
+        )
+    if found.kind == "case":
+        return (
+            f"{_several(len(found.bundles), 'bundle')}: byte for byte what trusted signers sealed,"
+            " and the ledger agrees"
+        )
+    return (
+        f"this copy is, byte for byte, what {_signer(found)} sealed; not that the logs were true"
+        " before they were collected"
+    )
+
+
+def _signer(found: Verification) -> str:
+    signer = found.signer
+    if signer is None:  # cannot be: without a trusted signer the verdict is another
+        return "its signer"
+    return signer.name or f"the holder of key {signer.fingerprint}"

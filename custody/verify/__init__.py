@@ -1,0 +1,82 @@
+"""Verify: what is on disk against what was sealed, entered and expected.
+
+The numbered lists are in :mod:`custody.verify.bundle` and :mod:`custody.verify.case`.  Nothing is
+written, nothing in the evidence is executed or followed, and whom to believe comes from the
+verifier alone.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from custody import durable
+from custody.case import RECORD
+from custody.errors import NotFoundError, UsageError
+from custody.formats import bagit
+from custody.identity.trust import Trust
+from custody.verify.bundle import silent, verify_bundle
+from custody.verify.case import verify_case
+from custody.verify.result import Check, Progress, Remark, Verification
+
+__all__ = ["Check", "Remark", "Verification", "verify", "verify_bundle", "verify_case"]
+
+_OF_A_BUNDLE = {
+    bagit.DECLARATION_NAME, bagit.INFO_NAME, bagit.MANIFEST_NAME, bagit.TAG_MANIFEST_NAME, "seal",
+}  # fmt: skip
+_OF_A_CASE = {"bundles", "ledger"}
+
+
+def verify(
+    path: Path,
+    trust: Trust,
+    *,
+    expect: str | None = None,
+    now: datetime,
+    progress: Progress = silent,
+) -> Verification:
+    """Check whatever is at *path*, a bundle or a case.
+
+    :param expect: the SHA-256 (hex) that a bundle's statement must have.
+    :raises NotFoundError: if there is neither.
+    :raises UsageError: if a digest is expected of a case.
+    :raises UnknownFormatError: if it is of a format that is not known here.
+    :raises StorageError: if the directory itself cannot be read.
+    """
+    if kind_of(path) == "bundle":
+        return verify_bundle(path, trust, expect=expect, now=now, progress=progress)
+    if expect is not None:
+        hint = f"custody verify {path / 'bundles'}/BUNDLE --expect sha256:{expect}"
+        raise UsageError("verify", path, "a digest can be expected of a bundle alone", hint=hint)
+    return verify_case(path, trust, now=now, progress=progress)
+
+
+def kind_of(path: Path) -> Literal["bundle", "case"]:
+    """Which of the two a directory is, by the names in it, however damaged it may be.
+
+    :raises NotFoundError: if it is neither.
+    :raises StorageError: if it cannot be read.
+    """
+    try:
+        names = set(os.listdir(path))
+    except FileNotFoundError as err:
+        raise NotFoundError("verify", path, "it is not there") from err
+    except NotADirectoryError as err:
+        hint = "name the directory of one bundle, or of a case"
+        raise NotFoundError("verify", path, "neither a bundle nor a case", hint=hint) from err
+    except OSError as err:
+        raise durable.storage_error("verify", path, err) from err
+    if names & _OF_A_BUNDLE:
+        return "bundle"
+    if RECORD in names or names >= _OF_A_CASE:
+        return "case"
+    raise NotFoundError("verify", path, "neither a bundle nor a case", hint=_where(path, names))
+
+
+def _where(path: Path, names: set[str]) -> str:
+    for name in sorted(names):
+        if (path / name / bagit.DECLARATION_NAME).is_file():
+            return f"custody verify {path / name}"
+    return "name the directory of one bundle, or of a case"

@@ -1,0 +1,169 @@
+"""What may be added after sealing: countersignatures, time stamps, events, attachments.
+
+None of it is pinned by the statement, so each must stand on its own: its name is the digest of
+its bytes or the key that made it, its form is strict, and its signature is judged by the
+verifier's trust.  What nobody here can judge is said, and never helps a bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from custody import reading
+from custody.bundle import layout
+from custody.errors import CustodyError, FormatError
+from custody.formats import dsse
+from custody.formats.statement import Event
+from custody.identity.trust import Trust
+from custody.verify import signed
+from custody.verify.docket import Docket
+from custody.verify.layout import Inside
+from custody.verify.seal import SIGNATURE, Sealed, judge_line
+
+ADDITIONS = 13
+
+LARGEST_TOKEN = 1 << 20
+LARGEST_ATTACHED = 64 << 20
+ATTACHMENT_STATEMENT = "statement.dsse.json"
+_ENVELOPE_NAME = re.compile(r"([0-9a-f]{64})\.dsse\.json\Z", re.ASCII)
+_TOKEN_NAME = re.compile(r"([0-9a-f]{64})\.tsr\Z", re.ASCII)
+
+
+def check_countersignatures(
+    bag: Path, inside: Inside, sealed: Sealed | None, trust: Trust, docket: Docket
+) -> None:
+    """A part of check 8: the same statement, signed by others."""
+    folder = layout.COUNTERSIGNATURES
+    for name in inside.additions.get(folder, []):
+        path = f"{folder}/{name}"
+        try:
+            envelope = dsse.load(reading.read_beneath(bag, path, dsse.LARGEST_ENVELOPE))
+        except CustodyError as err:
+            docket.trouble(SIGNATURE, path, "a canonical envelope", err)
+            continue
+        match = _ENVELOPE_NAME.match(name)
+        keyids = [item.keyid for item in envelope.signatures]
+        if match is None or keyids != [match.group(1)]:
+            why = "a countersignature is one signature, named by the fingerprint of its key"
+            docket.found(SIGNATURE, path, "FINGERPRINT.dsse.json", ", ".join(keyids)[:400], why)
+        if sealed is None:
+            continue
+        # (8) over the very payload that was sealed
+        if envelope.signed_bytes() != sealed.envelope.signed_bytes():
+            why = "a countersignature is over another statement"
+            docket.found(SIGNATURE, path, "the sealed statement", "another", why)
+            continue
+        for signature in envelope.signatures:
+            judge_line(signature, envelope, path, trust, SIGNATURE, docket)
+
+
+def check(bag: Path, inside: Inside, trust: Trust, docket: Docket) -> None:
+    """Check 13."""
+    docket.optional(ADDITIONS)
+    judge = _Judge(bag, trust, docket)
+    tokens = inside.additions.get(layout.TIMESTAMPS, [])
+    # (13) time stamps and events are named by the digest of their bytes
+    for name in tokens:
+        judge.token(f"{layout.TIMESTAMPS}/{name}", name)
+    for name in inside.additions.get(layout.EVENTS, []):
+        judge.event(f"{layout.EVENTS}/{name}", name)
+    # (13) attachments: every file is named, with its digest, by the statement among them
+    for path, files in inside.attachments.items():
+        judge.attachment(path, files)
+    if judge.unknown:
+        docket.left(ADDITIONS, f"{judge.count} additions, {judge.unknown} by unknown keys")
+    elif judge.count:
+        docket.shown(ADDITIONS, f"{judge.count} additions, all in order")
+    else:
+        docket.shown(ADDITIONS, "nothing was added")
+
+
+class _Judge:
+    def __init__(self, bag: Path, trust: Trust, docket: Docket) -> None:
+        self.count = 0
+        self.unknown = 0
+        self._bag = bag
+        self._trust = trust
+        self._docket = docket
+
+    def token(self, path: str, name: str) -> None:
+        self.count += 1
+        data = self._read(path, LARGEST_TOKEN)
+        if data is not None:
+            self._named(path, name, _TOKEN_NAME, data)
+
+    def event(self, path: str, name: str) -> None:
+        self.count += 1
+        data = self._read(path, dsse.LARGEST_ENVELOPE)
+        if data is not None:
+            self._named(path, name, _ENVELOPE_NAME, data)
+            self._envelope(path, data)
+
+    def attachment(self, path: str, files: list[str]) -> None:
+        self.count += 1
+        where = f"{path}/{ATTACHMENT_STATEMENT}"
+        data = self._read(where, dsse.LARGEST_ENVELOPE)
+        if data is None:
+            return
+        if hashlib.sha256(data).hexdigest() != Path(path).name:
+            self._found(path, "the digest of its statement", Path(path).name, _MISNAMED)
+        event = self._envelope(where, data)
+        if event is None:
+            return
+        named = {item.name: item.sha256 for item in event.subjects}
+        for name in files:
+            if name != ATTACHMENT_STATEMENT:
+                self._attached(f"{path}/{name}", named.get(name))
+
+    def _attached(self, path: str, expected: str | None) -> None:
+        if expected is None:
+            why = "a file that the attachment's statement does not name"
+            self._found(path, "nothing", "a file", why)
+            return
+        data = self._read(path, LARGEST_ATTACHED)
+        if data is not None and hashlib.sha256(data).hexdigest() != expected:
+            found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+            why = "the attached file differs from what its statement says"
+            self._found(path, f"sha256:{expected}", found, why)
+
+    def _envelope(self, path: str, data: bytes) -> Event | None:
+        try:
+            envelope = dsse.load(data)
+            event = signed.event_in(envelope)
+            key = signed.key_of(event)
+        except FormatError as err:
+            self._found(path, "a signed event", err.why, "it is malformed")
+            return None
+        # (13) signed by the key that it names, trusted or not
+        if not signed.is_by(key, envelope):
+            why = "the key that the event names has not signed it"
+            self._found(path, key.fingerprint(), "no good signature", why)
+            return event
+        known = [
+            judge_line(item, envelope, path, self._trust, ADDITIONS, self._docket)
+            for item in envelope.signatures
+        ]
+        if not any(known):
+            self.unknown += 1
+        return event
+
+    def _named(self, path: str, name: str, shape: re.Pattern[str], data: bytes) -> None:
+        match = shape.match(name)
+        digest = hashlib.sha256(data).hexdigest()
+        if match is None or match.group(1) != digest:
+            self._found(path, f"sha256:{digest}", name, _MISNAMED)
+
+    def _read(self, path: str, limit: int) -> bytes | None:
+        try:
+            return reading.read_beneath(self._bag, path, limit)
+        except CustodyError as err:
+            self._docket.trouble(ADDITIONS, path, "an addition to the bundle", err)
+            return None
+
+    def _found(self, path: str, expected: str, found: str, message: str) -> None:
+        self._docket.found(ADDITIONS, path, expected, found, message)
+
+
+_MISNAMED = "its name is not the digest of its bytes"

@@ -1,0 +1,140 @@
+"""Verify one bundle.
+
+1. Layout: only names that a bundle has; no link, device, FIFO or fetch.txt; a known format.
+2. Tag files: bagit.txt, bag-info.txt and VERIFY.txt are exactly what this format has.
+3. Tag manifest: it lists exactly the tag files, in order, and each is as its digest says.
+4. Payload: every line is strict, every file is as its digest says, and nothing is unlisted.
+5. Inventory: canonical records in the walk's order, one for each payload file and the same as
+   the manifest; every payload name is the one that its path makes.
+6. Acquisition: a canonical record of this bundle that counts what the inventory counts.
+7. Statement: a canonical signed statement about exactly this bag, with the bundle's own details.
+8. Signature: by the key that the statement names, and the verifier trusts that key.
+9. Key validity: the key counted at the time in the statement.
+10. Time stamp: a trusted time for the signature, where the verifier requires one.
+11. Receipts: each proves that the statement's bytes are an entry of its ledger; there is one
+    where the verifier trusts the ledger that the statement names.
+12. Expected digest: the statement is the one whose digest was written down.
+13. Additions: what was added after sealing is well-formed, rightly named, and by its own key.
+
+Bad evidence is a finding, and all findings are collected.  The verdict: ``failed`` if any check
+failed; else ``cannot-verify`` if a required one was not done; else ``ok``.  Required are 1 to 9
+always, 10 to 12 as the verifier's trust and arguments say, 13 never; nothing that lies in the
+bundle sets a requirement or takes one away.
+"""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from pathlib import Path
+
+from custody.bundle import layout
+from custody.errors import NotFoundError
+from custody.formats.statement import Actor
+from custody.identity.trust import Trust
+from custody.verify import additions, payload, receipts, seal, tags
+from custody.verify import layout as names
+from custody.verify.docket import Docket
+from custody.verify.result import Progress, Verification, verdict_of
+from custody.verify.seal import Sealed
+
+CHECKS = {
+    1: "layout",
+    2: "tag files",
+    3: "tag manifest",
+    4: "payload",
+    5: "inventory",
+    6: "acquisition",
+    7: "statement",
+    8: "signature",
+    9: "key validity",
+    10: "time stamp",
+    11: "receipts",
+    12: "expected digest",
+    13: "additions",
+}
+
+
+def silent(_files: int, _bytes: int, _of_files: int | None, _of_bytes: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+def verify_bundle(
+    path: Path,
+    trust: Trust,
+    *,
+    expect: str | None = None,
+    now: datetime,
+    progress: Progress = silent,
+) -> Verification:
+    """Check the bundle at *path* by the steps in this module's list, and say what was found.
+
+    :param expect: the SHA-256 (hex) that ``seal/statement.dsse.json`` must have.
+    :param now: the verifier's clock, for a remark about a statement from the future.
+    :raises NotFoundError: if there is no such directory.
+    :raises UnknownFormatError: if it is a whole bundle of a format that is not known here.
+    :raises StorageError: if the directory itself cannot be read.
+    """
+    if not path.is_dir():
+        raise NotFoundError("verify", path, "there is no such directory")
+    docket = Docket(CHECKS)
+    inside = names.inspect(path, docket)  # (1)
+    found = tags.check(path, docket)  # (2) (3)
+    data, sealed = seal.read(path, docket)  # (7), its form
+    read = payload.check(path, inside, found.oxum, docket, progress)  # (4) (5)
+    tags.check_acquisition(path, found, read, docket)  # (6)
+    signer = None
+    if sealed is not None:
+        seal.check_statement(sealed, found, read, docket)  # (7), what it says
+        signer = seal.check_signature(sealed, trust, docket)  # (8)
+        seal.check_validity(sealed, signer, docket, now)  # (9)
+    else:
+        docket.left(seal.SIGNATURE, "there is no statement to judge")
+        docket.left(seal.VALIDITY, "there is no statement to judge")
+    additions.check_countersignatures(path, inside, sealed, trust, docket)  # (8)
+    tokens = len(inside.additions.get(layout.TIMESTAMPS, []))
+    seal.check_time_stamp(tokens, signer, trust, docket)  # (10)
+    listed = inside.additions.get(layout.RECEIPTS, [])
+    proved = receipts.check(path, listed, data, sealed, trust, docket)  # (11)
+    seal.check_expected(data, expect, docket)  # (12)
+    additions.check(path, inside, trust, docket)  # (13)
+    checks = docket.checks()
+    verdict = verdict_of(checks)
+    return Verification(
+        kind="bundle",
+        path=path,
+        verdict=verdict,
+        checks=checks,
+        findings=tuple(docket.findings),
+        unlisted=docket.unlisted,
+        remarks=tuple(docket.remarks),
+        hint=_hint(sealed, trust) if verdict == "cannot-verify" else "",
+        bundle_id=found.bundle_id,
+        signer=signer,
+        claimed_key="" if sealed is None else str(sealed.key),
+        sealed_at=None if sealed is None else sealed.event.time,
+        statement_sha256="" if sealed is None else sealed.sha256,
+        files=read.totals.files,
+        bytes=read.totals.bytes,
+        outcomes=dict(sorted(read.counts.outcomes.items())),
+        gaps=read.counts.gaps,
+        not_before=None if sealed is None else seal.ledger_of(sealed.event),
+        proved=proved,
+    )
+
+
+def _hint(sealed: Sealed | None, trust: Trust) -> str:
+    """What would make an untrusted signer trusted."""
+    if sealed is None or trust.signer_for(sealed.key.fingerprint()) is not None:
+        return ""
+    return signer_hint(sealed.event.actor)
+
+
+def signer_hint(actor: Actor) -> str:
+    """The command that would trust the key of *actor*, and what to do before."""
+    name = actor.name or actor.key.partition("+")[0]
+    return (
+        "compare the fingerprint with the paper form first, then:"
+        f" custody trust add signer {shlex.quote(actor.key)}"
+        f" --name {shlex.quote(name)} --role collector"
+    )

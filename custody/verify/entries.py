@@ -1,0 +1,122 @@
+"""Judging the entries of a case's ledger, one by one as they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+from custody import clock
+from custody.errors import FormatError
+from custody.formats import dsse
+from custody.formats.dsse import Envelope
+from custody.formats.statement import Event
+from custody.identity.trust import Trust
+from custody.ledger.check import EntryVerdict
+from custody.verify import signed
+from custody.verify.docket import Docket
+
+_MOST_PROBLEMS = 10_000
+
+
+@dataclass(slots=True)
+class Entries:
+    """What the entries came to, and what they say of the bundles of their case.
+
+    :ivar opened: the event ``case-opened``.
+    :ivar sealed: for each bundle, the digests of the statements that were entered, and where.
+    :ivar disposed: bundles that are said to be gone, on purpose.
+    :ivar unknown: how many entries are signed by which untrusted key; and its verifier key.
+    :ivar problems: expected, found and message, by entry.
+    """
+
+    trust: Trust
+    opened: Event | None = None
+    sealed: dict[str, dict[str, int]] = field(default_factory=dict)
+    disposed: set[str] = field(default_factory=set)
+    unknown: Counter[str] = field(default_factory=Counter)
+    first_unknown: Event | None = None
+    count: int = 0
+    undated: int = 0
+    problems: list[tuple[int, str, str, str]] = field(default_factory=list)
+    _last: int = -1
+
+    def verify_entry(self, index: int, envelope: Envelope) -> EntryVerdict:
+        """Judge one entry; for :func:`custody.ledger.check.check`, which may begin again.
+
+        It always answers ``trusted``: what is wrong is kept here, with its reason.
+        """
+        if index <= self._last:
+            self._begin_again()
+        self._last = index
+        self.count += 1
+        event = self._event(index, envelope)
+        if event is not None:
+            self._signature(index, envelope, event)
+            self._note(index, envelope, event)
+        return "trusted"
+
+    def _begin_again(self) -> None:
+        self.opened, self.first_unknown = None, None
+        for each in (self.sealed, self.disposed, self.unknown, self.problems):
+            each.clear()
+        self.count = self.undated = 0
+
+    def _event(self, index: int, envelope: Envelope) -> Event | None:
+        try:
+            return signed.event_in(envelope)
+        except FormatError as err:
+            self._problem(index, "a canonical statement", err.why, "the entry is not an event")
+            return None
+
+    # (4) signed by the key that it names; that key is trusted; it counted then
+    def _signature(self, index: int, envelope: Envelope, event: Event) -> None:
+        try:
+            key = signed.key_of(event)
+        except FormatError as err:
+            self._problem(index, "a verifier key", err.why, "the entry names no key")
+            return
+        fingerprint = key.fingerprint()
+        if not signed.is_by(key, envelope):
+            why = "the key that the entry names has not signed it"
+            self._problem(index, fingerprint, "no good signature", why)
+            return
+        signer = self.trust.signer_for(fingerprint)
+        if signer is None:
+            self.unknown[fingerprint] += 1
+            self.first_unknown = self.first_unknown or event
+            return
+        why = signer.why_not_valid_at(event.time)
+        if why:
+            said = clock.rfc3339(event.time)
+            self._problem(index, "a time at which the key counts", said, why)
+        elif signer.needs_time_stamp:
+            self.undated += 1
+
+    def _note(self, index: int, envelope: Envelope, event: Event) -> None:
+        if event.kind == "case-opened" and self.opened is None:
+            self.opened = event
+        item = event.words.get("item", "")
+        if event.kind == "sealed" and item:
+            digest = hashlib.sha256(dsse.dump(envelope)).hexdigest()
+            self.sealed.setdefault(item, {}).setdefault(digest, index)
+        elif event.kind == "disposed" and item:
+            self.disposed.add(item)
+
+    def _problem(self, index: int, expected: str, found: str, message: str) -> None:
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append((index, expected, found, message))
+
+    def report(self, number: int, docket: Docket) -> None:
+        """Check 4, once every entry has been judged."""
+        for index, expected, found, message in self.problems:
+            docket.found(number, f"ledger: entry {index}", expected, found, message)
+        for fingerprint, count in list(self.unknown.items())[:100]:
+            docket.left(number, f"{count} entries are signed by an untrusted key: {fingerprint}")
+            docket.remark(
+                "ledger", f"{count} entries are signed by the untrusted key {fingerprint}"
+            )
+        if self.undated:
+            why = "time stamps, which this version cannot check, are required: the key has an end"
+            docket.left(number, f"{self.undated} entries need {why}")
+        docket.shown(number, f"{self.count} entries, each signed by a trusted key")
