@@ -11,15 +11,15 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, exit_codes, figures, ledger_where, options
+from . import console, desk, exit_codes, figures, ledger_where, options, record_file
 from .frame import Verb
 
 if TYPE_CHECKING:
-    from custody.case import Case
     from custody.collect import Collected, Destination, Plan, Request
     from custody.formats.statement import Actor
     from custody.identity.keys import Passphrase
     from custody.identity.signing import Signer
+    from custody.obligations.assess import Assessment
 
 app = Verb("Preserve logs in a sealed bundle.")
 
@@ -62,6 +62,12 @@ ExcludeOption = Annotated[
 MaxSizeOption = Annotated[
     str, typer.Option(metavar="SIZE", help="Leave out files over this size: 500M, 4G.")
 ]
+IncidentOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Attach this incident record, and who must be told, to the bundle."
+    ),
+]
 OneFileSystemOption = Annotated[
     bool, typer.Option("--one-file-system", help="Leave out other file systems below a source.")
 ]
@@ -79,6 +85,7 @@ def collect(
     exclude: ExcludeOption = None,
     max_size: MaxSizeOption = "",
     one_file_system: OneFileSystemOption = False,
+    incident: IncidentOption = None,
     dry_run: DryRunOption = False,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
@@ -108,6 +115,7 @@ def collect(
         return _dry_run(request, case_path, output)
     from . import passphrase
 
+    found = None if incident is None else record_file.assessed(incident, None)
     secret = passphrase.source(passphrase_file, passphrase_fd)
     destination, signer, actor = _ready(case_path, output, key, collector, secret)
     with console.Progress("looking") as progress:
@@ -117,11 +125,37 @@ def collect(
     from custody import clock
 
     with console.Progress("collecting") as progress:
-        collected = workflow.run(plan, signer, actor, now=clock.now, progress=progress)
+        collected = workflow.run(
+            plan,
+            signer,
+            actor,
+            now=clock.now,
+            progress=progress,
+            published=lambda done: _attach(done, found, destination, signer, actor),
+        )
     if destination.case is not None:
         ledger_where.tell_troubles(destination.case.memory)
     _show(collected, plan, signer)
     return exit_codes.GAPS if collected.gap_count else exit_codes.OK
+
+
+def _attach(
+    collected: Collected,
+    found: Assessment | None,
+    destination: Destination,
+    signer: Signer,
+    actor: Actor,
+) -> None:
+    if found is None:
+        return
+    from custody import attaching
+
+    from . import attached
+
+    target = attaching.Target(
+        collected.path, destination.incoming, collected.bundle_id, destination.case
+    )
+    attached.publish(target, found, signer, actor)
 
 
 def _request(request: Request) -> Request:
@@ -205,7 +239,7 @@ def _ready(
     case = cases.open_case(case_path, ledger_where.memory())
     stored = folder.pick(key, "signer")
     signer = passphrase.unlock(folder, stored.name, secret)
-    log_key = _log_key(folder, case, secret)
+    log_key = desk.log_key(folder, case, secret)
     with case.locked(0):  # another writer is said now, not after the work
         case.log.require_believed(log_key)
     believed = trust.load(options.home() / "trust")
@@ -219,25 +253,6 @@ def _person(collector: str) -> tuple[str, str, str]:
     parts = [part.strip() for part in options.plain_text("--collector", collector).split(",", 2)]
     name, title, organization = [*parts, "", ""][:3]
     return name, title, organization
-
-
-def _log_key(folder: Any, case: Case, secret: Passphrase) -> Signer:
-    from custody.errors import NotFoundError
-
-    from . import passphrase
-
-    stored = next(
-        (item for item in folder.list() if item.use == "log" and item.key.name == case.origin),
-        None,
-    )
-    if stored is None:
-        raise NotFoundError(
-            "find the ledger key",
-            case.origin,
-            f"it is not in {folder.directory}; nothing was written",
-            hint="collect with --output DIR, and let whoever keeps the case take the bundle in",
-        )
-    return passphrase.unlock(folder, stored.name, secret)
 
 
 def _dry_run(request: Request, case_path: Path | None, output: Path | None) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from custody.errors import UsageError
 
-from . import console, document, record_file
+from . import console, document, options, record_file
 from .frame import Verb
 
 if TYPE_CHECKING:
+    from custody.identity.keys import Passphrase
     from custody.obligations.assess import Assessment
 
 app = Verb("Who must be told, by when, and why.")
@@ -29,6 +31,20 @@ WhatIfOption = Annotated[
     ),
 ]
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print the summary as Markdown.")]
+AttachOption = Annotated[
+    bool,
+    typer.Option("--attach", help="Attach the answers to BUNDLE, or to the case, and enter them."),
+]
+HistoryOption = Annotated[
+    bool, typer.Option("--history", help="List what was attached in the case, and what changed.")
+]
+OptionalFileArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="FILE", help="The incident record: .yaml, .toml or .json."),
+]
+BundleArgument = Annotated[
+    str | None, typer.Argument(metavar="[BUNDLE]", help="With --attach: a bundle of the case.")
+]
 ShortOption = Annotated[
     bool, typer.Option("--short", help="The tables only, without a page for each rule.")
 ]
@@ -36,33 +52,81 @@ ShortOption = Annotated[
 
 @app.command()
 def obligations(
-    file: record_file.FileArgument,
+    file: OptionalFileArgument = None,
+    bundle: BundleArgument = None,
     explain: ExplainOption = None,
     what_if: WhatIfOption = None,
     as_of: record_file.AsOfOption = None,
     markdown: MarkdownOption = False,
     short: ShortOption = False,
+    attach: AttachOption = False,
+    history: HistoryOption = False,
+    key: options.KeyOption = None,
+    passphrase_file: options.PassphraseFileOption = None,
+    passphrase_fd: options.PassphraseFdOption = None,
 ) -> None:
     """Say who must be told, by when, with what content, and on which facts.
 
     An interpretation of the cited sources for people who decide; not the law, not legal advice.
     """
-    from custody.obligations import blocks, output, summary
-
+    if history:
+        _history(file)
+        return
+    if file is None:
+        hint = "custody obligations incident.yaml"
+        raise UsageError("read the command line", "FILE", "no record is named", hint=hint)
+    if bundle is not None and not attach:
+        why = "a bundle is named only with --attach"
+        raise UsageError("read the command line", bundle, why)
     found = record_file.assessed(file, as_of, what_if)
+    if attach:
+        if what_if:
+            why = "what is attached rests on the record alone"
+            raise UsageError("read the command line", "--attach and --what-if", why)
+        from . import passphrase
+
+        _attach(found, bundle or "", key, passphrase.source(passphrase_file, passphrase_fd))
     if explain is not None:
         _explain(found, explain, markdown)
-    elif console.mode().json:
+    else:
+        _show(found, markdown=markdown, short=short)
+
+
+def _history(file: Path | None) -> None:
+    from custody import case as cases
+
+    from . import attached
+
+    if file is not None:
+        raise UsageError("read the command line", file, "--history asks about a case, not a file")
+    attached.history(cases.open_case(options.needed_case("obligations --history")))
+
+
+def _attach(found: Assessment, bundle: str, key: str | None, secret: Passphrase) -> None:
+    from custody import attaching
+
+    from . import attached, desk
+
+    keeper = desk.ready("obligations FILE --attach", key, secret)
+    target = attaching.in_case(keeper.case, bundle)
+    attached.publish(target, found, keeper.signer, keeper.actor)
+    keeper.enter_attachments()
+
+
+def _show(found: Assessment, *, markdown: bool, short: bool) -> None:
+    from custody.obligations import blocks, output, summary
+
+    if console.mode().json:
         parts = output.as_json(found)
         parts.pop("schema")
         console.result_json("obligations", parts)
+        return
+    shown = [*summary.overview(found), *summary.ending(found)]
+    shown = shown if short else summary.build(found)
+    if markdown:
+        console.result_bytes(blocks.markdown(shown).encode())
     else:
-        shown = [*summary.overview(found), *summary.ending(found)]
-        shown = shown if short else summary.build(found)
-        if markdown:
-            console.result_bytes(blocks.markdown(shown).encode())
-        else:
-            document.show(shown)
+        document.show(shown)
 
 
 def _explain(found: Assessment, name: str, markdown: bool) -> None:

@@ -198,10 +198,13 @@ def run(
     *,
     now: Callable[[], datetime],
     progress: Progress = lambda files, size, of_files, of_bytes: None,
+    published: Callable[[Collected], None] | None = None,
 ) -> Collected:
     """Collect, seal and enter.
 
     :param now: the clock; asked at the start, at the end of reading, and when sealing.
+    :param published: called when the bundle has its name, before anything is entered: whatever it
+        attaches goes into the ledger together with the bundle.
     :raises StorageError: if the destination cannot be written, or gives back other bytes.
     :raises InterruptedCollection: if interrupted; what is finished stays in ``incoming/``.
     :raises LockedError: if the case stays locked; the bundle is sealed and published by then.
@@ -230,6 +233,8 @@ def run(
             err.hint = err.hint or f"nothing was sealed; what was copied so far is in {staged}"
             raise
         durable.publish(staged, collected.path)
+    if published is not None:
+        published(collected)
     if not plan.destination.case:
         _tidy(plan.destination.incoming)
     collected.statement_sha256 = hashlib.sha256(envelope).hexdigest()

@@ -1,7 +1,8 @@
 """Entering sealed bundles in the ledger of their case, and giving each its receipt.
 
 This is also the recovery: a bundle that was published and not entered, because the machine
-stopped in between, is entered by whoever comes next.
+stopped in between, is entered by whoever comes next.  Attachments go in with them, under the same
+checkpoint.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from custody import durable, reading
+from custody import attaching, durable, reading
 from custody.bundle import layout
 from custody.case import Case
 from custody.errors import CustodyError, FormatError
@@ -45,7 +46,7 @@ def _has_receipt(case: Case, name: str) -> bool:
 def enter_pending(
     case: Case, log_key: Signer, signers: Iterable[VerifierKey], wait_seconds: float
 ) -> tuple[dict[str, Entered], dict[str, str]]:
-    """Enter every pending bundle of the case under one checkpoint, and write the receipts.
+    """Enter every pending bundle and attachment under one checkpoint, and write the receipts.
 
     :param signers: whose statements may be entered.
     :returns: where each bundle's statement stands; and, for those that were left alone, why.
@@ -62,16 +63,18 @@ def enter_pending(
                 found[name] = _statement(case, name, keys)
             except CustodyError as err:
                 refused[name] = err.why or str(err)
-        entered = _enter(case, log_key, found)
+        entered = _enter(case, log_key, found, attaching.pending(case, keys))
     return entered, refused
 
 
-def _enter(case: Case, log_key: Signer, found: dict[str, bytes]) -> dict[str, Entered]:
+def _enter(
+    case: Case, log_key: Signer, found: dict[str, bytes], attached: list[bytes]
+) -> dict[str, Entered]:
     log = case.log
     indexes = {name: log.find(data) for name, data in found.items()}
     new = [name for name, index in indexes.items() if index is None]
-    if new:
-        appended = log.append([found[name] for name in new], log_key)
+    if new or attached:
+        appended = log.append([*(found[name] for name in new), *attached], log_key)
         indexes |= {name: appended.first_index + place for place, name in enumerate(new)}
     tree = log.checkpoint().checkpoint
     entered: dict[str, Entered] = {}
@@ -98,5 +101,3 @@ def _statement(case: Case, name: str, keys: dict[str, VerifierKey]) -> bytes:
     if key is None or not is_signed(key, envelope.signatures[0].sig, envelope.signed_bytes()):
         raise FormatError("enter bundle", name, "it is not signed by a key that is trusted here")
     return data
-
-

@@ -1,0 +1,174 @@
+"""Assessments in a case: attached, entered, superseded, worked out again, and verified."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custody import attaching
+from custody.case import Case, open_case
+from custody.errors import FormatError
+from custody.obligations import attachment
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "sample_logs" / "incident.yaml"
+FILES = {
+    "incident.yaml",
+    "obligations.json",
+    "obligations.md",
+    "us-mo.pack.yaml",
+    "us-mo-schools.pack.yaml",
+    "us-mo-stl.pack.yaml",
+}
+
+
+@pytest.fixture
+def case(custody: Any, tmp_path: Path) -> Case:
+    directory = tmp_path / "case"
+    custody("init", directory, "--no-passphrase", "--person", "A desk", exit_code=0)
+    return open_case(directory)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "logs" / "auth.log"
+    path.parent.mkdir()
+    path.write_text("a line\n")
+    return path
+
+
+def entries(custody: Any, case: Case) -> list[str]:
+    done = custody("ledger", "list", "--json", "--case", case.directory, exit_code=0)
+    return [json.loads(line)["type"] for line in done.stdout.splitlines()]
+
+
+def history(custody: Any, case: Case) -> list[dict[str, Any]]:
+    done = custody("obligations", "--history", "--json", "--case", case.directory, exit_code=0)
+    found: list[dict[str, Any]] = json.loads(done.stdout)["assessments"]
+    return found
+
+
+def test_collect_attaches_in_the_same_commit(custody: Any, case: Case, source: Path) -> None:
+    """`collect --incident` attaches record, answers and summary under the bundle's checkpoint."""
+    done = custody("collect", source, "--case", case.directory, "--incident", SAMPLE, "--json",
+                   exit_code=0)  # fmt: skip
+    collected = json.loads(done.stdout)
+    assert entries(custody, case) == ["case-opened", "sealed", "attached"]
+    assert (collected["ledger"]["index"], collected["ledger"]["size"]) == (1, 3)
+    (item,) = attaching.every(case)
+    assert set(item.files()) == FILES
+    assert item.files()["incident.yaml"] == SAMPLE.read_bytes()
+    assert item.event.details["bundle"] == collected["bundle_id"]
+    assert custody("verify", case.directory, exit_code=0)
+
+
+def test_a_bad_record_stops_before_anything_is_read(
+    custody: Any, case: Case, source: Path, tmp_path: Path
+) -> None:
+    """A record with mistakes ends `collect --incident` before a bundle is begun."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("schema: custody.incident/v1\nhodl: {}\n")
+    custody("collect", source, "--case", case.directory, "--incident", bad, exit_code=2)
+    assert entries(custody, case) == ["case-opened"]
+    assert case.bundle_names() == []
+
+
+def test_without_a_ledger_the_bundle_carries_it(custody: Any, source: Path, tmp_path: Path) -> None:
+    """`collect --output` attaches too; there is no ledger to enter it in."""
+    out = tmp_path / "out"
+    done = custody("collect", source, "--output", out, "--incident", SAMPLE, "--json", exit_code=0)
+    bundle = Path(json.loads(done.stdout)["path"])
+    (found,) = (bundle / "attachments").iterdir()
+    assert {path.name for path in found.iterdir()} == {*FILES, "statement.dsse.json"}
+    assert {path.stat().st_mode & 0o777 for path in found.iterdir()} == {0o600}
+    assert not (out / "incoming").exists()
+
+
+def test_a_newer_assessment_names_the_one_it_supersedes(
+    custody: Any, case: Case, source: Path, tmp_path: Path
+) -> None:
+    """A later assessment supersedes the last one of its bundle; the history says what changed."""
+    custody("collect", source, "--case", case.directory, "--incident", SAMPLE, exit_code=0)
+    (bundle,) = case.bundle_names()
+    later = tmp_path / "later.yaml"
+    later.write_text(SAMPLE.read_text().replace("at_least: 1510", "at_least: 900"))
+    where = ("--attach", "--short", "--case", case.directory)
+    custody("obligations", later, bundle, *where, exit_code=0)
+    custody("obligations", SAMPLE, *where, exit_code=0)
+    first, second, whole = history(custody, case)
+    assert (first["supersedes"], second["supersedes"]) == (None, first["id"])
+    assert (whole["bundle"], whole["supersedes"]) == (None, None)
+    assert [one["entry"] for one in (first, second, whole)] == [2, 3, 4]
+    assert {one["recomputed"] for one in (first, second, whole)} == {"same"}
+    assert [one["name"] for one in second["facts"]] == ["people.to_notify"]
+    assert {"name": "us-mo-attorney-general-notice", "before": "required",
+            "after": "undetermined"} in second["answers"]  # fmt: skip
+    text = custody("obligations", "--history", "--case", case.directory, exit_code=0).stdout
+    assert "us-mo-attorney-general-notice: required -> undetermined" in text
+    assert custody("verify", case.directory, exit_code=0)
+
+
+def test_no_fact_of_the_record_is_in_the_ledger(custody: Any, case: Case) -> None:
+    """The entry has digests, the packs and the day; nothing of what the record says."""
+    custody("obligations", SAMPLE, "--attach", "--short", "--case", case.directory, exit_code=0)
+    (item,) = attaching.every(case)
+    assert set(item.event.details) == {"kind", "evaluator", "as_of", "packs"}
+    for words in (b"Permit Office", b"314-555", b"applicants", b"1510", b"SSN"):
+        assert words not in item.envelope
+        assert words not in json.dumps(dict(item.event.details)).encode()
+
+
+def test_what_was_changed_afterwards_is_found(custody: Any, case: Case) -> None:
+    """A file that differs from its digest, or answers that do not follow, are findings."""
+    custody("obligations", SAMPLE, "--attach", "--short", "--case", case.directory, exit_code=0)
+    (item,) = attaching.every(case)
+    files = item.files()
+    assert attachment.recompute(files).same
+    forged = files["obligations.json"].replace(b'"required"', b'"not required"')
+    again = attachment.recompute({**files, "obligations.json": forged})
+    assert again.differences == ("obligations.json",)
+    assert again.is_finding
+    other = forged.replace(b'"evaluator": "1"', b'"evaluator": "0"')
+    assert not attachment.recompute({**files, "obligations.json": other}).is_finding
+    for broken in (b"", b"[]", b"{}", b"\xff", b"[" * 100_000):
+        with pytest.raises(FormatError):
+            attachment.recompute({**files, "obligations.json": broken})
+    (item.directory / "obligations.json").write_bytes(forged)
+    with pytest.raises(FormatError, match="differs"):
+        item.files()
+    assert history(custody, case)[0]["recomputed"] == "damaged"
+
+
+def test_an_attachment_that_was_not_entered_is_entered_next(
+    custody: Any, case: Case, tmp_path: Path
+) -> None:
+    """A crash between publishing and entering is mended by the next entry."""
+    where = ("--attach", "--short", "--case", case.directory)
+    ledger, kept = case.directory / "ledger", tmp_path / "ledger"
+    shutil.copytree(ledger, kept)
+    custody("obligations", SAMPLE, *where, exit_code=0)
+    shutil.rmtree(ledger)
+    shutil.copytree(kept, ledger)
+    shutil.rmtree(custody.home / "memory", ignore_errors=True)  # as if the crash came before
+    assert [one["entry"] for one in history(custody, case)] == [None]
+    custody("obligations", SAMPLE, *where, exit_code=0)
+    assert sorted(one["entry"] for one in history(custody, case)) == [1, 2]
+    assert entries(custody, case) == ["case-opened", "attached", "attached"]
+
+
+def test_requests_that_make_no_sense(custody: Any, case: Case) -> None:
+    """A bundle that is not there, one without --attach, what-if answers: nothing is written."""
+    there = ("--case", case.directory)
+    custody("obligations", SAMPLE, "no-such-bundle", "--attach", *there, exit_code=12)
+    custody("obligations", SAMPLE, "../case", "--attach", *there, exit_code=12)
+    custody("obligations", SAMPLE, "some-bundle", *there, exit_code=2)
+    custody("obligations", SAMPLE, "--attach", "--what-if", "case=x", *there, exit_code=2)
+    custody("obligations", SAMPLE, "--attach", exit_code=2)
+    custody("obligations", SAMPLE, "--history", *there, exit_code=2)
+    custody("obligations", exit_code=2)
+    assert entries(custody, case) == ["case-opened"]
+    assert list((case.directory / "attachments").iterdir()) == []
