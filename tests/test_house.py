@@ -26,6 +26,7 @@ LAYERS = {
     "custody": GROUND,
     "custody.errors": GROUND,
     "custody.durable": GROUND,
+    "custody.beside": GROUND,
     "custody.clock": GROUND,
     "custody.findings": GROUND,
     "custody.ordered": GROUND,

@@ -27,6 +27,7 @@ ADDITIONS = 13
 LARGEST_TOKEN = 1 << 20
 LARGEST_ATTACHED = 64 << 20
 ATTACHMENT_STATEMENT = "statement.dsse.json"
+_ABOUT_BUNDLE = "bundle/"
 _ENVELOPE_NAME = re.compile(r"([0-9a-f]{64})\.dsse\.json\Z", re.ASCII)
 _TOKEN_NAME = re.compile(r"([0-9a-f]{64})\.tsr\Z", re.ASCII)
 
@@ -59,49 +60,68 @@ def check_countersignatures(
             judge_line(signature, envelope, path, trust, SIGNATURE, docket)
 
 
-def check(bag: Path, inside: Inside, trust: Trust, docket: Docket) -> None:
-    """Check 13."""
+def check(bag: Path, inside: Inside, pinned: str, trust: Trust, docket: Docket) -> None:
+    """Check 13.
+
+    :param pinned: the digest of the bundle's tag manifest, which its attachments name.
+    """
     docket.optional(ADDITIONS)
-    judge = _Judge(bag, trust, docket)
-    tokens = inside.additions.get(layout.TIMESTAMPS, [])
+    judge = Judge(bag, trust, docket, ADDITIONS)
     # (13) time stamps and events are named by the digest of their bytes
-    for name in tokens:
+    for name in inside.additions.get(layout.TIMESTAMPS, []):
         judge.token(f"{layout.TIMESTAMPS}/{name}", name)
     for name in inside.additions.get(layout.EVENTS, []):
         judge.event(f"{layout.EVENTS}/{name}", name)
     # (13) attachments: every file is named, with its digest, by the statement among them
     for path, files in inside.attachments.items():
-        judge.attachment(path, files)
-    if judge.unknown:
-        docket.left(ADDITIONS, f"{judge.count} additions, {judge.unknown} by unknown keys")
-    elif judge.count:
-        docket.shown(ADDITIONS, f"{judge.count} additions, all in order")
-    else:
-        docket.shown(ADDITIONS, "nothing was added")
+        judge.attachment(path, files, pinned)
+    judge.settle()
 
 
-class _Judge:
-    def __init__(self, bag: Path, trust: Trust, docket: Docket) -> None:
+class Judge:
+    """Judges additions one by one.
+
+    :param number: the check that they belong to.
+    """
+
+    def __init__(self, bag: Path, trust: Trust, docket: Docket, number: int) -> None:
+        self._number = number
         self.count = 0
         self.unknown = 0
         self._bag = bag
         self._trust = trust
         self._docket = docket
 
+    def settle(self) -> None:
+        """Every addition has been judged."""
+        if self.unknown:
+            why = f"{self.count} additions, {self.unknown} of them signed by unknown keys"
+            self._docket.left(self._number, why)
+        elif self.count:
+            self._docket.shown(self._number, f"{self.count} additions, all in order")
+        else:
+            self._docket.shown(self._number, "nothing was added")
+
     def token(self, path: str, name: str) -> None:
+        """A time stamp; what it says is another check's business."""
         self.count += 1
         data = self._read(path, LARGEST_TOKEN)
         if data is not None:
             self._named(path, name, _TOKEN_NAME, data)
 
     def event(self, path: str, name: str) -> None:
+        """A signed event."""
         self.count += 1
         data = self._read(path, dsse.LARGEST_ENVELOPE)
         if data is not None:
             self._named(path, name, _ENVELOPE_NAME, data)
             self._envelope(path, data)
 
-    def attachment(self, path: str, files: list[str]) -> None:
+    def attachment(self, path: str, files: list[str], pinned: str) -> None:
+        """Some files and the statement that names them.
+
+        :param pinned: the digest that a subject about a bundle must have; empty for a case's.
+        """
         self.count += 1
         where = f"{path}/{ATTACHMENT_STATEMENT}"
         data = self._read(where, dsse.LARGEST_ENVELOPE)
@@ -112,7 +132,16 @@ class _Judge:
         event = self._envelope(where, data)
         if event is None:
             return
+        if event.kind != "attached":
+            self._found(where, "the event attached", event.kind, "it is another event")
         named = {item.name: item.sha256 for item in event.subjects}
+        about = [name for name in named if name.startswith(_ABOUT_BUNDLE)]
+        for name in about:
+            if named.pop(name) != pinned:
+                why = "the attachment is about another bundle"
+                self._found(where, f"sha256:{pinned}", name[:400], why)
+        for name in named.keys() - set(files):
+            self._found(f"{path}/{name}", "a file", "nothing", "an attached file is missing")
         for name in files:
             if name != ATTACHMENT_STATEMENT:
                 self._attached(f"{path}/{name}", named.get(name))
@@ -142,7 +171,7 @@ class _Judge:
             self._found(path, key.fingerprint(), "no good signature", why)
             return event
         known = [
-            judge_line(item, envelope, path, self._trust, ADDITIONS, self._docket)
+            judge_line(item, envelope, path, self._trust, self._number, self._docket)
             for item in envelope.signatures
         ]
         if not any(known):
@@ -159,11 +188,11 @@ class _Judge:
         try:
             return reading.read_beneath(self._bag, path, limit)
         except CustodyError as err:
-            self._docket.trouble(ADDITIONS, path, "an addition to the bundle", err)
+            self._docket.trouble(self._number, path, "an addition to the bundle", err)
             return None
 
     def _found(self, path: str, expected: str, found: str, message: str) -> None:
-        self._docket.found(ADDITIONS, path, expected, found, message)
+        self._docket.found(self._number, path, expected, found, message)
 
 
 _MISNAMED = "its name is not the digest of its bytes"

@@ -97,7 +97,7 @@ def verify_bundle(
     listed = inside.additions.get(layout.RECEIPTS, [])
     proved = receipts.check(path, listed, data, sealed, trust, docket)  # (11)
     seal.check_expected(data, expect, docket)  # (12)
-    additions.check(path, inside, trust, docket)  # (13)
+    additions.check(path, inside, found.pinned, trust, docket)  # (13)
     checks = docket.checks()
     verdict = verdict_of(checks)
     return Verification(
@@ -120,6 +120,7 @@ def verify_bundle(
         gaps=read.counts.gaps,
         not_before=None if sealed is None else seal.ledger_of(sealed.event),
         proved=proved,
+        attachments=tuple(Path(name).name for name in inside.attachments),
     )
 
 

@@ -5,10 +5,11 @@
 3. Ledger: derived again from its entries, and signed by the key that is trusted for its origin.
 4. Entries: each is signed by the key that it names, the key is trusted, and it counted then.
 5. Bundles: each by its own list (:mod:`custody.verify.bundle`), under its own name.
-6. Agreement: every sealed entry has its bundle, every bundle is entered with exactly its
-   statement, and no receipt or statement contradicts the ledger.
+6. Attachments: what is attached to the case is well-formed, rightly named, and by its own key.
+7. Agreement: every sealed or attached entry has its bundle or attachment, each of these is
+   entered with exactly its statement, and no receipt or statement contradicts the ledger.
 
-All six are required.  What lies in ``incoming/`` was never finished and is not looked into.
+All but 6 are required.  What lies in ``incoming/`` was never finished and is not looked into.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from custody import case as cases
 from custody import clock, reading
-from custody.bundle import tree
+from custody.bundle import layout, tree
 from custody.errors import CustodyError, FormatError, NotFoundError, UnknownFormatError
 from custody.formats.statement import Subject
 from custody.identity import notes
@@ -32,9 +33,11 @@ from custody.ledger import check as ledger_check
 from custody.ledger.check import Report
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.reader import LedgerReader
+from custody.verify.additions import Judge
 from custody.verify.bundle import signer_hint, silent, verify_bundle
 from custody.verify.docket import Docket
 from custody.verify.entries import Entries
+from custody.verify.layout import attachments
 from custody.verify.result import Progress, Verification, verdict_of
 
 CHECKS = {
@@ -43,9 +46,10 @@ CHECKS = {
     3: "ledger",
     4: "entries",
     5: "bundles",
-    6: "agreement",
+    6: "attachments",
+    7: "agreement",
 }
-RECORD, LAYOUT, LEDGER, ENTRIES, BUNDLES, AGREEMENT = CHECKS
+RECORD, LAYOUT, LEDGER, ENTRIES, BUNDLES, ATTACHMENTS, AGREEMENT = CHECKS
 
 _FILES = {cases.RECORD, "lock"}
 _NEEDED = ("bundles", "ledger")
@@ -77,6 +81,7 @@ class _Checker:
         self._docket = Docket(CHECKS)
         self._entries = Entries(trust)
         self._bundles: dict[str, Verification] = {}
+        self._attachments: dict[str, list[str]] = {}
         self._unlisted = 0
 
     def run(self) -> Verification:
@@ -85,7 +90,8 @@ class _Checker:
         report = self._ledger(None if record is None else _origin(self._path, record))  # (3) (4)
         self._record(record)  # (1)
         self._each_bundle()  # (5)
-        self._agreement(report)  # (6)
+        self._attached()  # (6)
+        self._agreement(report)  # (7)
         return self._result(report)
 
     def _result(self, report: Report | None) -> Verification:
@@ -111,6 +117,7 @@ class _Checker:
             bytes=sum(bundle.bytes for bundle in bundles),
             outcomes=dict(sorted(outcomes.items())),
             gaps=sum(bundle.gaps for bundle in bundles),
+            attachments=tuple(Path(path).name for path in self._attachments),
             bundles=bundles,
             ledger=ledger,
         )
@@ -298,7 +305,19 @@ class _Checker:
             why = "the directory's name is not the bundle's"
             docket.found(BUNDLES, path, bundle.bundle_id or "its name", name, why)
 
-    # ---- (6) whether they agree
+    # ---- (6) what is attached to the case itself
+
+    def _attached(self) -> None:
+        docket = self._docket
+        docket.optional(ATTACHMENTS)
+        if (self._path / layout.ATTACHMENTS).exists():
+            self._attachments = attachments(self._path, ATTACHMENTS, docket)
+        judge = Judge(self._path, self._trust, docket, ATTACHMENTS)
+        for path, files in self._attachments.items():
+            judge.attachment(path, files, "")
+        judge.settle()
+
+    # ---- (7) whether they agree
 
     def _agreement(self, report: Report | None) -> None:
         docket, entries = self._docket, self._entries
@@ -319,6 +338,7 @@ class _Checker:
         for name, bundle in self._bundles.items():
             self._entered(name, bundle)
             self._contradictions(reader, f"bundles/{name}", bundle, report)
+        self._attached_entries()
         shown = f"each of {len(self._bundles)} is entered with its own statement"
         docket.shown(AGREEMENT, shown)
 
@@ -335,6 +355,20 @@ class _Checker:
             expected = ", ".join(f"sha256:{digest}" for digest in digests)[:400]
             why = "the statement in the bundle is not the one that was entered"
             self._docket.found(AGREEMENT, f"{where}/seal", expected, found, why)
+
+    def _attached_entries(self) -> None:
+        there = {Path(path).name: path for path in self._attachments}
+        for name, bundle in self._bundles.items():
+            folder = f"bundles/{name}/{layout.ATTACHMENTS}"
+            there |= {digest: f"{folder}/{digest}" for digest in bundle.attachments}
+        entered = self._entries.attached
+        for digest in entered.keys() - there.keys():
+            where = f"{layout.ATTACHMENTS}/{digest}"
+            why = f"the attachment of ledger entry {entered[digest]} is gone"
+            self._docket.found(AGREEMENT, where, "an attachment", "nothing", why)
+        for digest in there.keys() - entered.keys():
+            why = "nobody entered this attachment in the ledger"
+            self._docket.found(AGREEMENT, there[digest], "an entry in the ledger", "none", why)
 
     def _contradictions(
         self, reader: LedgerReader, where: str, bundle: Verification, report: Report

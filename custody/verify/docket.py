@@ -66,6 +66,17 @@ class Docket:
         self._left.setdefault(number, f"{path} cannot be read: {why}")
         self.remark(path, f"cannot be read: {why}")
 
+    def absorb(self, other: Docket) -> None:
+        """Take over what another docket noted of checks that are also here."""
+        room = MOST_FINDINGS - len(self.findings)
+        self.findings += other.findings[: max(room, 0)]
+        for remark in other.remarks:
+            self.remark(remark.path, remark.message)
+        self._counts.update(other._counts)
+        self._unread.update(other._unread)
+        self._first = {**other._first, **self._first}
+        self._left = {**other._left, **self._left}
+
     def shown(self, number: int, detail: str) -> None:
         """The check was done; *detail* says what it showed if nothing is wrong."""
         self._shown[number] = detail

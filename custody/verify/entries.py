@@ -25,6 +25,7 @@ class Entries:
 
     :ivar opened: the event ``case-opened``.
     :ivar sealed: for each bundle, the digests of the statements that were entered, and where.
+    :ivar attached: the digests of the attachments' statements that were entered, and where.
     :ivar disposed: bundles that are said to be gone, on purpose.
     :ivar unknown: how many entries are signed by which untrusted key; and its verifier key.
     :ivar problems: expected, found and message, by entry.
@@ -33,6 +34,7 @@ class Entries:
     trust: Trust
     opened: Event | None = None
     sealed: dict[str, dict[str, int]] = field(default_factory=dict)
+    attached: dict[str, int] = field(default_factory=dict)
     disposed: set[str] = field(default_factory=set)
     unknown: Counter[str] = field(default_factory=Counter)
     first_unknown: Event | None = None
@@ -58,7 +60,7 @@ class Entries:
 
     def _begin_again(self) -> None:
         self.opened, self.first_unknown = None, None
-        for each in (self.sealed, self.disposed, self.unknown, self.problems):
+        for each in (self.sealed, self.attached, self.disposed, self.unknown, self.problems):
             each.clear()
         self.count = self.undated = 0
 
@@ -97,8 +99,10 @@ class Entries:
         if event.kind == "case-opened" and self.opened is None:
             self.opened = event
         item = event.words.get("item", "")
-        if event.kind == "sealed" and item:
-            digest = hashlib.sha256(dsse.dump(envelope)).hexdigest()
+        if event.kind == "attached":
+            self.attached.setdefault(_digest(envelope), index)
+        elif event.kind == "sealed" and item:
+            digest = _digest(envelope)
             self.sealed.setdefault(item, {}).setdefault(digest, index)
         elif event.kind == "disposed" and item:
             self.disposed.add(item)
@@ -120,3 +124,8 @@ class Entries:
             why = "time stamps, which this version cannot check, are required: the key has an end"
             docket.left(number, f"{self.undated} entries need {why}")
         docket.shown(number, f"{self.count} entries, each signed by a trusted key")
+
+
+def _digest(envelope: Envelope) -> str:
+    """Of the entry's bytes: what it was read from is canonical, so it prints the same again."""
+    return hashlib.sha256(dsse.dump(envelope)).hexdigest()

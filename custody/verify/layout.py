@@ -31,6 +31,7 @@ class Inside:
     """What was found in a bundle.
 
     :ivar payload: how many payload files there are, and the sum of their names.
+    :ivar payload_is_plain: all of it could be listed, and it is regular files alone.
     :ivar additions: the files in each directory of ``seal/``, by the directory's path.
     :ivar attachments: the files of each attachment, by the directory's path.
     """
@@ -38,7 +39,7 @@ class Inside:
     summary: Summary = field(default_factory=Summary)
     payload_files: int = 0
     payload_sum: int = 0
-    payload_read: bool = True
+    payload_is_plain: bool = False
     additions: dict[str, list[str]] = field(default_factory=dict)
     attachments: dict[str, list[str]] = field(default_factory=dict)
 
@@ -56,7 +57,7 @@ def inspect(bag: Path, docket: Docket) -> Inside:
     if layout.SEAL in top.directories:
         _seal(bag, inside, docket)
     if layout.ATTACHMENTS in top.directories:
-        _attachments(bag, inside, docket)
+        inside.attachments = attachments(bag, LAYOUT, docket)
     if layout.PAYLOAD in top.directories:
         _payload(bag, inside, docket)
     docket.shown(LAYOUT, "only known names, and no link, device or FIFO")
@@ -76,20 +77,20 @@ def _top(top: Listing, docket: Docket) -> None:
             docket.found(LAYOUT, name, "a directory", "nothing", "a part of the bundle is missing")
 
 
-def _look(bag: Path, path: str, docket: Docket) -> Listing | None:
+def _look(bag: Path, path: str, docket: Docket, number: int = LAYOUT) -> Listing | None:
     try:
         listing = tree.look(bag, path)
     except CustodyError as err:
-        docket.trouble(LAYOUT, path, "a directory", err)
+        docket.trouble(number, path, "a directory", err)
         return None
-    _strange(docket, path + "/", listing)
+    _strange(docket, path + "/", listing, number)
     return listing
 
 
-def _strange(docket: Docket, prefix: str, listing: Listing) -> None:
+def _strange(docket: Docket, prefix: str, listing: Listing, number: int = LAYOUT) -> None:
     for name in listing.others:
-        why = "a bundle holds regular files and directories only"
-        docket.found(LAYOUT, prefix + name, "a file", "a link, a device, a FIFO or a socket", why)
+        why = "evidence is kept in regular files and directories only"
+        docket.found(number, prefix + name, "a file", "a link, a device, a FIFO or a socket", why)
 
 
 def _custody(bag: Path, docket: Docket) -> None:
@@ -119,37 +120,47 @@ def _seal(bag: Path, inside: Inside, docket: Docket) -> None:
         _flat(bag, path, inside.additions, docket)
 
 
-def _flat(bag: Path, path: str, into: dict[str, list[str]], docket: Docket) -> None:
+def _flat(
+    bag: Path, path: str, into: dict[str, list[str]], docket: Docket, number: int = LAYOUT
+) -> None:
     """A directory that holds files alone."""
-    listing = _look(bag, path, docket)
+    listing = _look(bag, path, docket, number)
     if listing is None:
         return
     for name in listing.directories:
-        docket.found(LAYOUT, f"{path}/{name}", "a file", "a directory", _UNKNOWN)
+        docket.found(number, f"{path}/{name}", "a file", "a directory", _UNKNOWN)
     into[path] = listing.files
 
 
-def _attachments(bag: Path, inside: Inside, docket: Docket) -> None:
-    listing = _look(bag, layout.ATTACHMENTS, docket)
+def attachments(root: Path, number: int, docket: Docket) -> dict[str, list[str]]:
+    """The attachments of a bundle or a case: the files in each, by its directory's path.
+
+    :param number: the check that a strange name belongs to.
+    """
+    found: dict[str, list[str]] = {}
+    listing = _look(root, layout.ATTACHMENTS, docket, number)
     if listing is None:
-        return
+        return found
     for name in listing.files:
-        docket.found(LAYOUT, f"{layout.ATTACHMENTS}/{name}", "a directory", "a file", _UNKNOWN)
+        docket.found(number, f"{layout.ATTACHMENTS}/{name}", "a directory", "a file", _UNKNOWN)
     for name in listing.directories:
         path = f"{layout.ATTACHMENTS}/{name}"
         if _SHA256_NAME.match(name):
-            _flat(bag, path, inside.attachments, docket)
+            _flat(root, path, found, docket, number)
         else:
-            docket.found(LAYOUT, path, "64 hex digits", name, "not the name of an attachment")
+            docket.found(number, path, "64 hex digits", name, "not the name of an attachment")
+    return found
 
 
 def _payload(bag: Path, inside: Inside, docket: Docket) -> None:
     total = 0
+    inside.payload_is_plain = True
     for part in tree.walk(bag, layout.PAYLOAD):
         for name, why in part.strange:
+            inside.payload_is_plain = False
             docket.found(LAYOUT, f"{part.path}/{name}", "a payload file", why, _NO_PAYLOAD)
         if part.error is not None:
-            inside.payload_read = False
+            inside.payload_is_plain = False
             docket.trouble(LAYOUT, part.path, "a directory", part.error)
         inside.payload_files += len(part.files)
         total += inside.summary.of([payload_name(part.path, name) for name in part.files])

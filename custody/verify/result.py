@@ -71,6 +71,7 @@ class Verification:
     :ivar outcomes: how many paths came to which outcome, as the inventory says.
     :ivar not_before: the checkpoint that the statement names: it was signed after that.
     :ivar proved: the checkpoints of the receipts that prove the statement, under trusted keys.
+    :ivar attachments: the names of the attachments: the digests of their statements.
     :ivar gaps: how many paths have a gap; a gap is part of what was sealed, and no failure.
     :ivar bundles: of a case: each of its bundles.
     :ivar ledger: of a case: origin, size and root of its ledger.
@@ -95,6 +96,7 @@ class Verification:
     gaps: int = 0
     not_before: Checkpoint | None = None
     proved: tuple[Checkpoint, ...] = ()
+    attachments: tuple[str, ...] = ()
     bundles: tuple[Verification, ...] = ()
     ledger: Mapping[str, Any] | None = None
 
@@ -113,6 +115,7 @@ class Verification:
             "bytes": self.bytes,
             "outcomes": dict(self.outcomes),
             "gaps": self.gaps,
+            "attachments": list(self.attachments),
         }
         if self.kind == "bundle":
             document |= {
