@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import console, exit_codes, ledger_checkpoint, ledger_prove, ledger_where, options
+from . import (
+    console,
+    exit_codes,
+    ledger_checkpoint,
+    ledger_prove,
+    ledger_where,
+    ledger_witness,
+    options,
+)
 from .frame import Verb
 from .ledger_where import CheckpointOption, LedgerOption
 
@@ -199,9 +207,10 @@ def verify(
         report = check(
             place.reader.directory,
             place.reader.origin,
-            believed.logs,
+            (),
             by_trust(believed),
             progress.entries,
+            policy=believed.policy,
             memory=memory,
             given=given,
         )
@@ -218,6 +227,7 @@ def _show_report(report: Report) -> None:
             "size": report.size,
             "root": root,
             "remembered": report.remembered,
+            "cosigned": ledger_where.cosigned(report.cosigned),
             "verdict": report.verdict,
             "findings": [finding.as_json() for finding in report.findings],
             "not_checked": [finding.as_json() for finding in report.not_checked],
@@ -229,6 +239,8 @@ def _show_report(report: Report) -> None:
         console.result(f"{'ledger':<10} ", report.origin)
         console.result(f"{'entries':<10} ", report.size)
         console.result(f"{'root':<10} ", root)
+    for name, moment in ledger_where.cosigned(report.cosigned).items():
+        console.result(f"{'witness':<10} ", name, " signed it at ", moment)
     if report.remembered is not None:
         console.result(f"{'seen at':<10} ", f"{report.remembered} entries, when last seen here")
     console.result(f"{'verdict':<10} ", _WORDS[report.verdict])
@@ -249,3 +261,4 @@ def _tell(word: console.Word, findings: tuple[Finding, ...]) -> None:
 
 app.command()(ledger_checkpoint.checkpoint)
 app.command()(ledger_prove.prove)
+app.add_typer(ledger_witness.app, name="witness")

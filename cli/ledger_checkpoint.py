@@ -46,7 +46,7 @@ def checkpoint(
     """
     from custody.formats import strict
     from custody.identity import trust as store
-    from custody.ledger.judge import judge
+    from custody.ledger.judge import judge_witnessed
 
     if qr and console.mode().json:
         raise UsageError("read the command line", "--qr and --json", "choose one of them")
@@ -59,7 +59,7 @@ def checkpoint(
     code = _code(published.data) if qr or qr_file else None
     believed = store.load(options.trust_directory(trust))
     tree = published.checkpoint
-    judgement = judge(published.note, tree, believed.logs)
+    judgement = judge_witnessed(published.note, tree, believed.policy)
     if console.mode().json:
         document = {
             "origin": tree.origin,
@@ -68,6 +68,7 @@ def checkpoint(
             "root_base64": strict.base64_text(tree.root),
             "verdict": judgement.verdict,
             "detail": judgement.detail,
+            "cosigned": ledger_where.cosigned(judgement.cosigned),
             "note": published.data.decode(),
         }
         console.result_json("ledger-checkpoint", document)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,6 +93,17 @@ def tell_troubles(remembered: Memory | None) -> None:
     """Say what could not be read from memory, or written to it."""
     for text in remembered.troubles if remembered is not None else ():
         console.warning(text)
+
+
+def cosigned(times: Mapping[str, int]) -> dict[str, str]:
+    """Witnesses and the times at which they say they signed, for people."""
+    from custody import clock
+
+    last = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+    return {
+        name: clock.rfc3339(datetime.fromtimestamp(min(seconds, last), UTC))
+        for name, seconds in times.items()
+    }
 
 
 def given_checkpoint(path: Path) -> Published:

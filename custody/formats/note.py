@@ -97,6 +97,11 @@ def dump(note: SignedNote) -> bytes:
     return data
 
 
+def signature_lines(signatures: Iterable[NoteSignature]) -> bytes:
+    """Print signature lines alone, as a witness sends them."""
+    return "".join(_line(item) for item in signatures).encode()
+
+
 def _signature(line: str) -> NoteSignature:
     if not line.startswith(_DASH):
         raise FormatError(_DOING, None, "a line among the signatures is not a signature")

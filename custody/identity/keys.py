@@ -34,8 +34,8 @@ from custody.identity import pkcs8, protection
 from custody.identity.signing import Signer
 
 SCHEMA = "custody.key/v1"
-Use = Literal["signer", "log"]
-_USES: tuple[Use, ...] = ("signer", "log")
+Use = Literal["signer", "log", "witness"]
+_USES: tuple[Use, ...] = ("signer", "log", "witness")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z", re.ASCII)
 _LARGEST_FILE = 16_384
 _NO_MODES = "{}: this file system keeps no file modes; only the passphrase protects the key"
@@ -161,7 +161,7 @@ class KeyFolder:
         """
         self.refuse_taken_name(name)
         try:
-            signer = Signer.generate(key_name or name)
+            signer = Signer.generate(key_name or name, _kind(use))
         except FormatError as err:
             raise UsageError(err.what, err.thing, err.why) from err
         stored = StoredKey(
@@ -274,7 +274,7 @@ class KeyFolder:
             private = _decrypt(pem, stored, passphrase)
         except ValueError as err:
             raise KeyAccessError("unlock key", self.path(name), f"damaged: {err}") from err
-        signer = Signer.of(stored.key.name, private)
+        signer = Signer.of(stored.key.name, private, stored.key.kind)
         if signer.key != stored.key:
             raise KeyAccessError(
                 "unlock key",
@@ -327,6 +327,10 @@ class KeyFolder:
 
     def _public(self, name: str) -> Path:
         return self.directory / f"{name}.json"
+
+
+def _kind(use: Use) -> int:
+    return vkey.COSIGNATURE if use == "witness" else vkey.ED25519
 
 
 def _decrypt(pem: bytes, stored: StoredKey, passphrase: Passphrase) -> Any:

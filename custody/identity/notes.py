@@ -28,6 +28,13 @@ def sign(text: str, signer: Signer) -> bytes:
     return note.dump(SignedNote(text, (line,)))
 
 
+def cosign(text: str, signer: Signer, seconds: int) -> NoteSignature:
+    """Sign *text* as a witness who saw it at this POSIX time; the key is of type 0x04."""
+    message = _cosigned_bytes(text.encode(), seconds)
+    signature = seconds.to_bytes(_TIME_BYTES, "big") + signer.sign(message)
+    return NoteSignature(signer.key.name, signer.key.key_hash(), signature)
+
+
 def verified(signed: SignedNote, keys: Iterable[VerifierKey]) -> tuple[VerifierKey, ...]:
     """Which of *keys* signed the note; none of them is an empty answer, not an error.
 
@@ -59,5 +66,9 @@ def cosigned_at(line: NoteSignature) -> int:
 def _is_by(key: VerifierKey, line: NoteSignature, signed: SignedNote) -> bool:
     if key.kind == vkey.ED25519:
         return is_signed(key, line.signature, signed.signed_bytes())
-    message = b"cosignature/v1\ntime %d\n" % cosigned_at(line) + signed.signed_bytes()
+    message = _cosigned_bytes(signed.signed_bytes(), cosigned_at(line))
     return is_signed(key, line.signature[_TIME_BYTES:], message)
+
+
+def _cosigned_bytes(text: bytes, seconds: int) -> bytes:
+    return b"cosignature/v1\ntime %d\n" % seconds + text

@@ -19,15 +19,15 @@ class Signer:
     private: Ed25519PrivateKey
 
     @classmethod
-    def generate(cls, name: str) -> Signer:
-        """Make a new key from the system's random source."""
-        return cls.of(name, Ed25519PrivateKey.generate())
+    def generate(cls, name: str, kind: int = vkey.ED25519) -> Signer:
+        """Make a new key from the system's random source; a witness's is of another *kind*."""
+        return cls.of(name, Ed25519PrivateKey.generate(), kind)
 
     @classmethod
-    def of(cls, name: str, private: Ed25519PrivateKey) -> Signer:
+    def of(cls, name: str, private: Ed25519PrivateKey, kind: int = vkey.ED25519) -> Signer:
         """Name a private key."""
         public = private.public_key().public_bytes_raw()
-        return cls(VerifierKey(vkey.check_name(name), vkey.ED25519, public), private)
+        return cls(VerifierKey(vkey.check_name(name), kind, public), private)
 
     def sign(self, message: bytes) -> bytes:
         """Sign *message*: 64 bytes."""

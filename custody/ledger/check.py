@@ -1,7 +1,8 @@
 """Check a ledger by making it again: nothing stored is believed that can be derived.
 
 1. The checkpoint is there and well-formed, and of the origin that is asked for.
-2. It is signed by the key that is trusted for its origin.
+2. It is signed by the key that is trusted for its origin, and by the witnesses that the
+   verifier's policy asks for.
 3. Every name in the directory is one that the layout knows.
 4. Every entry is a canonical envelope, and its signature is judged by the caller.
 5. Every tile, and every partial one, is byte for byte what the entries make it.
@@ -16,8 +17,8 @@ covers were never promised, so they are a remark.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,13 +32,18 @@ from custody.ledger import listing, merkle, tiles
 from custody.ledger import memory as memories
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.growth import Growth, leaf_hashes
-from custody.ledger.judge import Verdict, judge
+from custody.ledger.judge import Verdict, judge, judge_witnessed
 from custody.ledger.listing import Listing
 from custody.ledger.memory import Memory
+from custody.ledger.policy import Policy
 from custody.ledger.reader import CHECKPOINT, LedgerReader, Published
 from custody.ledger.tiles import ENTRIES, TILE_WIDTH, Tile
 
 MOST_FINDINGS = 10_000
+UNWITNESSED = (
+    "no witness has signed this checkpoint: it shows what this copy of the ledger holds, and cannot"
+    " show that whoever holds the log key never made another one"
+)
 _MOST_TRIES = 3
 
 EntryVerdict = Literal["trusted", "untrusted", "undated", "late", "bad"]
@@ -62,6 +68,7 @@ class Report:
     :ivar not_checked: what could not be judged, because no trusted key is there for it.
     :ivar remarks: what is there and does not matter.
     :ivar published: the checkpoint that was checked; None where there is no readable one.
+    :ivar cosigned: the witnesses who signed the checkpoint, and the POSIX times they say.
     :ivar remembered: how many entries the ledger had when this verifier last saw it, if it did.
     """
 
@@ -73,6 +80,7 @@ class Report:
     remarks: tuple[Finding, ...]
     published: Published | None = None
     remembered: int | None = None
+    cosigned: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -91,6 +99,7 @@ def check(
     *,
     memory: Memory | None = None,
     given: Iterable[Published] = (),
+    policy: Policy | None = None,
 ) -> Report:
     """Check the ledger in *directory* by the steps in this module's list.
 
@@ -99,14 +108,20 @@ def check(
     :param verify_entry: judges each entry's signature.
     :param memory: what this verifier has seen before; a ledger without a finding is kept there.
     :param given: checkpoints of this ledger from paper, mail or another office.
+    :param policy: where witnesses are to be judged too: its logs then count as *log_keys*.
     :raises NotFoundError: if there is no ledger: neither a checkpoint nor a tile.
     :raises StorageError: if the system cannot read it.
     """
     keys = list(log_keys)
+    if policy is not None:
+        keys += policy.log_keys()
     report = _check_still(directory, origin, keys, verify_entry, progress)
     published = report.published
     if published is None:
         return report
+    # (2) The witnesses.
+    if policy is not None:
+        report = _with_witnesses(report, published, policy)
     # (7) What was seen of it before.
     looked = memories.compare(memory, LedgerReader(directory), published, keys, given)
     report = replace(
@@ -119,6 +134,21 @@ def check(
     if memory is not None and key is not None and not report.findings:
         memory.keep(published.data, key)
     return report
+
+
+def _with_witnesses(report: Report, published: Published, policy: Policy) -> Report:
+    judgement = judge_witnessed(published.note, published.checkpoint, policy)
+    if judge(published.note, published.checkpoint, policy.log_keys()).verdict != "ok":
+        return report  # that is told already
+    if judgement.verdict != "ok":
+        finding = Finding(CHECKPOINT, f"witnesses: {policy.quorum}", "", judgement.detail)
+        if judgement.verdict == "failed":
+            return replace(report, findings=(*report.findings, finding))
+        return replace(report, not_checked=(*report.not_checked, finding))
+    if not judgement.cosigned:
+        remark = Finding(CHECKPOINT, "a witness", "none", UNWITNESSED)
+        return replace(report, remarks=(*report.remarks, remark))
+    return replace(report, cosigned=judgement.cosigned)
 
 
 def _check_still(

@@ -12,7 +12,8 @@ Roots, hashes and the two checkpoints (whole signed notes) are in base64.  It is
 nothing else at hand, in this order:
 
 1. It is well-formed, and the checkpoints it carries say the same origin, sizes and roots.
-2. Both ends are believed: signed by the key that is trusted for the origin, or held already.
+2. Both ends are believed: held already, or signed by the key that is trusted for the origin and
+   the witnesses that the verifier's policy asks for.
 3. The hashes lead from the old root to the new one.
 """
 
@@ -23,11 +24,11 @@ from dataclasses import dataclass
 
 from custody.errors import FormatError
 from custody.formats import note, strict
-from custody.formats.vkey import VerifierKey
 from custody.ledger import checkpoint as checkpoints
 from custody.ledger import merkle
 from custody.ledger.checkpoint import Checkpoint
-from custody.ledger.judge import Verdict, judge
+from custody.ledger.judge import Verdict, judge_witnessed
+from custody.ledger.policy import Policy
 
 HEADER = "custody/consistency-proof@v1"
 LARGEST_PROOF = 3 * note.LARGEST_NOTE
@@ -103,9 +104,7 @@ def dump(proof: ConsistencyProof) -> bytes:
     return data
 
 
-def verify_growth(
-    data: bytes, log_keys: Iterable[VerifierKey], held: Iterable[Checkpoint] = ()
-) -> GrowthResult:
+def verify_growth(data: bytes, policy: Policy, held: Iterable[Checkpoint] = ()) -> GrowthResult:
     """Check a consistency proof by the list at the top of this module.
 
     Never raises for what the proof holds: every defect is an answer.
@@ -120,10 +119,10 @@ def verify_growth(
     except FormatError as err:
         return GrowthResult("failed", 1, str(err))
     # (2) Both ends are believed.
-    keys, mine = list(log_keys), list(held)
+    mine = list(held)
     doubt: GrowthResult | None = None
     for name, end in (("old", proof.old), ("new", proof.new)):
-        verdict, why = _belief(proof.origin, end, keys, mine)
+        verdict, why = _belief(proof.origin, end, policy, mine)
         if verdict == "failed":
             return GrowthResult(verdict, 2, f"the {name} checkpoint: {why}", proof)
         if verdict != "ok" and doubt is None:
@@ -139,14 +138,12 @@ def verify_growth(
     return doubt or GrowthResult("ok", 3, shown, proof)
 
 
-def _belief(
-    origin: str, end: End, keys: list[VerifierKey], held: list[Checkpoint]
-) -> tuple[Verdict, str]:
+def _belief(origin: str, end: End, policy: Policy, held: list[Checkpoint]) -> tuple[Verdict, str]:
     if any((origin, end.size, end.root) == (item.origin, item.size, item.root) for item in held):
         return "ok", "held already"
     if end.note is None:
         return "cannot-verify", "the proof does not carry it, and nobody here holds it"
-    judgement = judge(*checkpoints.load_signed(end.note), keys)
+    judgement = judge_witnessed(*checkpoints.load_signed(end.note), policy)
     return judgement.verdict, judgement.detail
 
 

@@ -25,6 +25,8 @@ from pathlib import Path
 
 from custody import durable
 from custody.errors import DifferenceError, ExistsError, FormatError, NotFoundError, UsageError
+from custody.formats import note
+from custody.formats.note import NoteSignature, SignedNote
 from custody.identity import notes
 from custody.identity.signing import Signer
 from custody.ledger import checkpoint as checkpoints
@@ -126,6 +128,26 @@ class Log(LedgerReader):
         if self._memory is not None:
             self._memory.keep(data, signer.key)
         return Appended(old.size, data, tree.size, tree.root)
+
+    def add_cosignatures(self, text: str, lines: Sequence[NoteSignature]) -> Published | None:
+        """Add witnesses' lines to the present checkpoint; older lines by the same keys go.
+
+        The caller holds the case's lock, and has verified the lines.
+
+        :param text: the checkpoint that was cosigned, without signatures.
+        :returns: the checkpoint as it is now; None if the ledger has gone on meanwhile, and
+            nothing was written.
+        :raises FormatError: if there would be too many lines.
+        :raises StorageError: if it could not be made durable.
+        """
+        published = self.checkpoint()
+        if published.note.text != text:
+            return None
+        new = {(line.name, line.key_hash) for line in lines}
+        kept = (line for line in published.note.signatures if (line.name, line.key_hash) not in new)
+        data = note.dump(SignedNote(text, (*kept, *lines)))
+        durable.replace(self.directory / CHECKPOINT, data)
+        return self.checkpoint()
 
     def require_believed(self, signer: Signer) -> Published:
         """Make sure that this signer may append here: the checkpoint is its own, and not behind

@@ -4,7 +4,9 @@
 
 Only a checkpoint whose signature was verified under the verifier's own trust folder is kept, and
 only if the ledger goes on from the one kept before; so a stranger's log that bears the same name
-changes nothing here.  What cannot be read or written is said (:attr:`Memory.troubles`).
+changes nothing here.  Beside it, ``<witness's fingerprint>.cosigned`` is what a witness signed
+last, so that one that signs an older time than before is noticed.  What cannot be read or
+written is said (:attr:`Memory.troubles`).
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from custody.ledger.reader import CHECKPOINT, LedgerReader, Published
 _LOCK = ".lock"
 _WAIT_SECONDS = 5.0
 _SUFFIX = ".checkpoint"
+_COSIGNED = ".cosigned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,37 @@ class Memory:
         except CustodyError as err:
             self.troubles.append(f"what was seen of this ledger could not be remembered: {err}")
 
+    def cosigned(self, origin: str, witness: VerifierKey) -> tuple[int, int] | None:
+        """The size and the POSIX time that a witness signed last for a log, as far as is known."""
+        path = self._folder(origin) / (witness.fingerprint() + _COSIGNED)
+        try:
+            signed, tree = checkpoints.load_signed(reading.read_regular(path, note.LARGEST_NOTE))
+            if tree.origin == origin and notes.verified(signed, [witness]):
+                return tree.size, max(
+                    notes.cosigned_at(line) for _, line in signed.lines_from([witness])
+                )
+        except NotFoundError:
+            return None
+        except CustodyError as err:
+            self.troubles.append(f"what a witness signed before is not known: {err}")
+        return None
+
+    def keep_cosigned(self, data: bytes, origin: str, witness: VerifierKey) -> None:
+        """Remember a checkpoint that a witness has signed; trouble is noted."""
+        path = self._folder(origin) / (witness.fingerprint() + _COSIGNED)
+        try:
+            durable.ensure_directory(path.parent)
+            with durable.lock(self.directory / _LOCK, wait_seconds=_WAIT_SECONDS):
+                durable.replace(path, data)
+        except CustodyError as err:
+            self.troubles.append(f"what a witness signed could not be remembered: {err}")
+
+    def _folder(self, origin: str) -> Path:
+        digest = hashlib.sha256(origin.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.directory / digest[:32]
+
     def _path(self, key: VerifierKey) -> Path:
-        origin = hashlib.sha256(key.name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        return self.directory / origin / (key.fingerprint() + _SUFFIX)
+        return self._folder(key.name) / (key.fingerprint() + _SUFFIX)
 
 
 def _read(path: Path, key: VerifierKey) -> Checkpoint:

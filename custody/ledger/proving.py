@@ -127,7 +127,7 @@ def verify_proof(
     if is_growth and entry is not None:
         raise UsageError("verify proof", None, "a proof of growth has no entry")
     if is_growth:
-        growth = consistency.verify_growth(data, policy.log_keys(), held)
+        growth = consistency.verify_growth(data, policy, held)
         # A doubt about an end does not keep the hashes from being checked.
         after: Status = "ok" if growth.verdict == "cannot-verify" else "not-checked"
         steps = _steps(_GROWTH_STEPS, growth.verdict, growth.step, growth.detail, after)
@@ -143,7 +143,7 @@ def verify_proof(
             "verify proof", None, "a receipt proves an entry, and none is named",
             hint="--entry FILE; custody ledger show N --raw prints an entry",
         )  # fmt: skip
-    result = verify_receipt(data, entry, policy.log_keys())
+    result = verify_receipt(data, entry, (), policy)
     steps = _steps(_INCLUSION_STEPS, result.verdict, result.step, result.detail)
     tree = result.checkpoint
     return ProofResult(

@@ -59,7 +59,7 @@ def test_every_pair_of_sizes_is_proved(log: Log, grow: Grow, policy: Policy) -> 
     for old in held:
         for new in held[old.size - 1 :]:
             data = prove_growth(log, Wanted(old.size), Wanted(new.size))
-            assert verify_growth(data, policy.log_keys(), held).verdict == "ok"
+            assert verify_growth(data, policy, held).verdict == "ok"
             assert consistency.dump(consistency.load(data)) == data
 
 
@@ -93,7 +93,7 @@ def test_a_changed_proof_fails(log: Log, grow: Grow, policy: Policy) -> None:
     for place in range(len(data) * 8):
         changed = bytearray(data)
         changed[place // 8] ^= 1 << place % 8
-        verdict = verify_growth(bytes(changed), policy.log_keys()).verdict
+        verdict = verify_growth(bytes(changed), policy).verdict
         assert verdict != "ok", place
 
 
@@ -149,7 +149,7 @@ def test_a_stranger_s_checkpoint_inside_a_proof_fails(
     proof = consistency.load(prove_growth(log, Wanted(3), None))
     text = checkpoints.dump(Checkpoint(log.origin, proof.old.size, proof.old.root))
     forged = replace(proof, old=replace(proof.old, note=notes.sign(text, stranger)))
-    result = verify_growth(consistency.dump(forged), policy.log_keys())
+    result = verify_growth(consistency.dump(forged), policy)
     assert (result.verdict, result.step) == ("failed", 2)
 
 
