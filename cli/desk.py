@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from custody.errors import NotFoundError
+from custody.errors import NotFoundError, UsageError
 
-from . import ledger_where, options
+from . import console, ledger_where, options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
     from custody.case import Case
@@ -61,6 +61,63 @@ class Desk:
             index = self.case.log.append([entry], self.log_key).first_index
         ledger_where.tell_troubles(self.case.memory)
         return index
+
+
+def events(case: Case, kinds: Collection[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Kind and details of the entries of these kinds, oldest first, as their signers wrote them.
+
+    An entry that is not rightly signed by the key it names says nothing here; ``verify`` says why.
+    """
+    from custody.errors import FormatError
+    from custody.formats import dsse, statement, vkey
+    from custody.identity import signing
+
+    with ledger_where.damage():
+        entries = list(case.ledger.entries())
+    for data in entries:
+        try:
+            envelope = dsse.load(data)
+            event = statement.load(envelope.payload)
+            key = vkey.parse(event.actor.key)
+        except FormatError:
+            continue
+        signed = envelope.signed_bytes()
+        good = any(signing.is_signed(key, line.sig, signed) for line in envelope.signatures)
+        if event.kind in kinds and good:
+            yield event.kind, event.details
+
+
+def require_word(option: str, word: str, allowed: Collection[str]) -> None:
+    """Make sure that *word* is one of those allowed.
+
+    :raises UsageError: if it is not.
+    """
+    if word not in allowed:
+        why = f"{word} is none of {', '.join(allowed)}"
+        raise UsageError("read the command line", option, why)
+
+
+def day(option: str, text: str) -> str:
+    """A date as it is entered.
+
+    :raises UsageError: if *text* is not one.
+    """
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as err:
+        hint = "write it as 2026-03-10"
+        raise UsageError("read the command line", option, str(err), hint=hint) from err
+
+
+def say_entered(kind: str, index: int, details: Mapping[str, object]) -> None:
+    """Show what was entered."""
+    if console.mode().json:
+        console.result_json("entry", {"index": index, "type": kind, "details": dict(details)})
+    else:
+        words = ", ".join(f"{name} {value}" for name, value in details.items())
+        console.result(f"entry {index}: {kind}: {words}")
 
 
 def ready(command: str, key: str | None, secret: Passphrase) -> Desk:

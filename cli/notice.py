@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from custody.errors import ExistsError, UsageError
+from custody.errors import ExistsError, FormatError, InputError, NotFoundError, UsageError
 
-from . import console, exit_codes, record_file
+from . import console, exit_codes, options, record_file
 from .frame import Verb
 
 if TYPE_CHECKING:
     from custody.obligations.notices import Draft
 
-app = Verb("Draft a notice from the incident record.")
+app = Verb("Draft a notice from the incident record, and enter what was sent.")
 
 OutOption = Annotated[
     Path | None,
@@ -87,6 +87,66 @@ def _command(recipient: str, about: str) -> Callable[..., int]:
 
     draft.__doc__ = f"{about}\n\nA missing fact is a marked blank, listed too; then the exit is 3."
     return draft
+
+
+RecipientArgument = Annotated[
+    str, typer.Argument(metavar="RECIPIENT", help="Who was told, as in the drafts.")
+]
+OnOption = Annotated[
+    str, typer.Option(metavar="DATE", help="The day on which it was sent.", show_default=False)
+]
+MethodOption = Annotated[
+    str | None, typer.Option(metavar="METHOD", help="written, electronic, telephone or substitute.")
+]
+CountOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="How many people were told.")
+]
+CopyOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="What was sent; its digest is entered, not its text."),
+]
+METHODS = ("written", "electronic", "telephone", "substitute")
+
+
+@app.command()
+def sent(
+    recipient: RecipientArgument,
+    on: OnOption,
+    method: MethodOption = None,
+    count: CountOption = None,
+    copy: CopyOption = None,
+    key: options.KeyOption = None,
+    passphrase_file: options.PassphraseFileOption = None,
+    passphrase_fd: options.PassphraseFdOption = None,
+) -> None:
+    """Enter in the case's ledger that a notice was sent; the answers then show it as done."""
+    from custody import clock
+    from custody.obligations.deeds import FACT_OF, NOTIFIED
+
+    from . import desk, passphrase
+
+    desk.require_word("RECIPIENT", recipient, FACT_OF)
+    if method is not None:
+        desk.require_word("--method", method, METHODS)
+    said = {"recipient": recipient, "on": desk.day("--on", on), "method": method, "count": count}
+    details = {name: value for name, value in said.items() if value is not None}
+    digests = {"copy": _digest(copy)} if copy else {}
+    keeper = desk.ready("notice sent", key, passphrase.source(passphrase_file, passphrase_fd))
+    words = {"item": recipient, "method": method or ""}
+    index = keeper.enter(NOTIFIED, clock.now(), digests=digests, words=words, details=details)
+    desk.say_entered(NOTIFIED, index, details)
+
+
+def _digest(path: Path) -> str:
+    import hashlib
+
+    from custody import reading
+
+    try:
+        with reading.open_regular(path.resolve()) as fd, open(fd, "rb", closefd=False) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (NotFoundError, FormatError) as err:
+        raise InputError("read the copy", path, err.why) from err
 
 
 for _recipient, _about in ABOUT.items():

@@ -10,7 +10,7 @@ import typer
 
 from custody.errors import FormatError, InputError, NotFoundError, UsageError
 
-from . import console
+from . import console, options
 
 if TYPE_CHECKING:
     from custody.obligations.assess import Assessment
@@ -87,17 +87,30 @@ def day(text: str | None, facts: Facts) -> date:
 
 
 def assessed(path: Path, as_of: str | None, what_if: list[str] | None = None) -> Assessment:
-    """Read the record at *path* and answer every rule for it."""
-    from custody.obligations import library, record
+    """Read the record at *path* and answer every rule for it.
+
+    What the ledger of a case that is named says was done counts as done.
+    """
+    from custody.obligations import library
     from custody.obligations.assess import assess
     from custody.obligations.problems import MistakesError
 
     found = read(path)
-    facts = found.facts
-    for assignment in what_if or ():
-        try:
-            _, facts = record.change(facts, assignment)
-        except MistakesError as err:
-            raise listed(err, f"--what-if {assignment}") from err
-    on = day(as_of, facts)
-    return assess(found, library.installed(), on, facts=facts, what_if=tuple(what_if or ()))
+    on = day(as_of, found.facts)
+    tried = tuple(what_if or ())
+    try:
+        return assess(found, library.installed(), on, entered=_entered(found.facts), what_if=tried)
+    except MistakesError as err:
+        raise listed(err, err.thing) from err
+
+
+def _entered(facts: Facts) -> tuple[str, ...]:
+    if options.case() is None:
+        return ()
+    from custody import case as cases
+    from custody.obligations import deeds
+
+    from . import desk
+
+    case = cases.open_case(options.needed_case("obligations FILE"))
+    return deeds.assignments(desk.events(case, deeds.KINDS), facts)

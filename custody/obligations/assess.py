@@ -12,7 +12,7 @@ from custody.obligations.evaluate import Evaluator
 from custody.obligations.library import Library
 from custody.obligations.pack import Choice, NotEvaluated, Pace, Pack, Rule
 from custody.obligations.progress import Due, Progress
-from custody.obligations.record import Facts, Record
+from custody.obligations.record import Facts, Record, change
 from custody.obligations.states import STATES
 from custody.obligations.values import Range
 
@@ -87,6 +87,7 @@ class Assessment:
     record: Record
     facts: Facts
     as_of: date
+    entered: tuple[str, ...]
     what_if: tuple[str, ...]
     changes: tuple[Change, ...]
     packs: tuple[Pack, ...]
@@ -105,15 +106,18 @@ def assess(
     library: Library,
     as_of: date,
     *,
-    facts: Facts | None = None,
+    entered: tuple[str, ...] = (),
     what_if: tuple[str, ...] = (),
 ) -> Assessment:
     """Answer every rule of *library* that is in force on *as_of*.
 
-    :param facts: the record's facts after ``--what-if``; the record's own by default.
-    :param what_if: the assignments that made them, shown with the answers that they change.
+    :param entered: assignments that the ledger adds (:mod:`custody.obligations.deeds`).
+    :param what_if: assignments that are tried out, shown with the answers that they change.
+    :raises UsageError: if an assignment names no fact.
+    :raises MistakesError: if its value is not allowed there.
     """
-    facts = record.facts if facts is None else facts
+    before = changed(record.facts, entered)
+    facts = changed(before, what_if)
     rules = library.rules_on(as_of)
     evaluator = _evaluator(facts, as_of, rules)
     owner = {rule.id: pack.id for pack in library.packs for rule in pack.rules}
@@ -122,14 +126,22 @@ def assess(
         record=record,
         facts=facts,
         as_of=as_of,
+        entered=entered,
         what_if=what_if,
-        changes=_changed(record.facts, evaluator, rules) if what_if else (),
+        changes=_changed(before, evaluator, rules) if what_if else (),
         packs=library.packs,
         duties=tuple(sorted(duties, key=_urgency)),
         choices=tuple(_choices(library, rules, evaluator)),
         not_evaluated=tuple(_not_evaluated(library, evaluator)),
         contradictions=contradictions(facts, as_of),
     )
+
+
+def changed(facts: Facts, assignments: tuple[str, ...]) -> Facts:
+    """*facts* after each of *assignments*."""
+    for assignment in assignments:
+        _, facts = change(facts, assignment)
+    return facts
 
 
 def _changed(before: Facts, evaluator: Evaluator, rules: dict[str, Rule]) -> tuple[Change, ...]:

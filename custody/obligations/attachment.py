@@ -105,11 +105,10 @@ def _again(attached: Mapping[str, bytes], document: Mapping[str, Any]) -> Assess
     order = [f"{pack['id']}.yaml" for pack in document["packs"]]
     found = library.of({name: packs[name] for name in order})
     read = attached_record(attached)
-    facts = read.facts
-    for assignment in document["what_if"]:
-        _, facts = record.change(facts, assignment)
     day = date.fromisoformat(document["as_of"])
-    return assess(read, found, day, facts=facts, what_if=tuple(document["what_if"]))
+    return assess(
+        read, found, day, entered=tuple(document["entered"]), what_if=tuple(document["what_if"])
+    )
 
 
 def attached_record(attached: Mapping[str, bytes]) -> Record:

@@ -29,6 +29,7 @@ def as_json(assessment: Assessment) -> dict[str, Any]:
         "packs": [_pack(pack) for pack in assessment.packs],
         "incident_sha256": assessment.record.sha256,
         "as_of": assessment.as_of.isoformat(),
+        "entered": list(assessment.entered),
         "what_if": list(assessment.what_if),
         "changes": [_change(change) for change in assessment.changes],
         "duties": [duty_json(duty, packs[duty.pack]) for duty in assessment.duties],

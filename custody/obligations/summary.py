@@ -35,6 +35,8 @@ def overview(assessment: Assessment) -> list[Block]:
         ("incident record", f"sha256 {assessment.record.sha256}"),
         ("rule packs", packs),
     ]
+    if assessment.entered:
+        head.append(("from the ledger", "; ".join(assessment.entered)))
     if assessment.what_if:
         head.insert(0, ("what if", "; ".join(assessment.what_if)))
     told = [duty for duty in assessment.duties if duty.rule.kind in _TOLD]

@@ -172,3 +172,65 @@ def test_requests_that_make_no_sense(custody: Any, case: Case) -> None:
     custody("obligations", exit_code=2)
     assert entries(custody, case) == ["case-opened"]
     assert list((case.directory / "attachments").iterdir()) == []
+
+
+def test_what_was_sent_shows_as_done(custody: Any, case: Case, tmp_path: Path) -> None:
+    """`notice sent` enters the copy's digest and the day; the answers show the duty as done."""
+    there = ("--case", case.directory)
+    copy = tmp_path / "letter.txt"
+    copy.write_text("Dear somebody with a name\n")
+    sent = ("notice", "sent", "attorney-general", "--on", "2026-03-20", "--method", "written")
+    done = custody(*sent, "--copy", copy, "--json", *there, exit_code=0)
+    assert json.loads(done.stdout)["details"]["on"] == "2026-03-20"
+    custody("notice", "sent", "consumers", "--on", "2026-03-20", "--count", "2000", *there)
+    assert entries(custody, case) == ["case-opened", "notified", "notified"]
+    entered = b"".join(case.ledger.entries())
+    assert b"Dear somebody" not in entered
+    answers = ("obligations", SAMPLE, "--as-of", "2026-03-25", "--json")
+    document = json.loads(custody(*answers, *there, exit_code=0).stdout)
+    duties = {duty["id"]: duty for duty in document["duties"]}
+    assert duties["us-mo-attorney-general-notice"]["done_on"] == "2026-03-20"
+    assert duties["us-mo-consumer-notice"]["done_on"] == "2026-03-20"
+    assert "notices.attorney_general_on=2026-03-20" in document["entered"]
+    assert json.loads(custody(*answers, exit_code=0).stdout)["entered"] == []
+    custody(*answers[:2], "--attach", "--short", *there, exit_code=0)
+    assert [one["recomputed"] for one in history(custody, case)] == ["same"]
+    assert custody("verify", case.directory, exit_code=0)
+
+
+def test_holds_are_placed_and_lifted(custody: Any, case: Case) -> None:
+    """`hold place` permits delay, `hold lift` ends it, and the duty stays required throughout."""
+    there = ("--case", case.directory)
+    asked = ("--agency", "An agency", "--reason", "criminal_investigation", "--on", "2026-03-05")
+    answers = ("obligations", SAMPLE, "--as-of", "2026-03-10", "--json")
+
+    def delay() -> tuple[str, str]:
+        document = json.loads(custody(*answers, *there, exit_code=0).stdout)
+        found = {duty["id"]: duty["answer"] for duty in document["duties"]}
+        return found["us-mo-law-enforcement-delay"], found["us-mo-consumer-notice"]
+
+    custody("hold", "place", *asked, "--form", "oral", *there, exit_code=0)
+    assert delay() == ("not permitted", "required")
+    custody("hold", "place", *asked, "--form", "written", *there, exit_code=0)
+    assert delay() == ("permitted", "required")
+    custody("hold", "lift", "--on", "2026-03-09", *there, exit_code=0)
+    assert delay() == ("not permitted", "required")
+    assert entries(custody, case)[1:] == ["hold-placed", "hold-placed", "hold-lifted"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("notice", "sent", "somebody", "--on", "2026-03-20"),
+        ("notice", "sent", "consumers", "--on", "soon"),
+        ("notice", "sent", "consumers", "--on", "2026-03-20", "--method", "pigeon"),
+        ("notice", "sent", "consumers", "--on", "2026-03-20", "--count", "0"),
+        ("notice", "sent", "consumers", "--on", "2026-03-20", "--copy", "no-such-file"),
+        ("hold", "place", "--agency", "A", "--reason", "x", "--form", "oral", "--on", "2026-03-05"),
+        ("hold", "lift", "--on", "2026-02-30"),
+    ],
+)
+def test_a_wrong_word_enters_nothing(custody: Any, case: Case, command: tuple[str, ...]) -> None:
+    """Unknown recipients, methods, days and reasons are refused before anything is entered."""
+    custody(*command, "--case", case.directory, exit_code=2)
+    assert entries(custody, case) == ["case-opened"]

@@ -1,0 +1,99 @@
+"""``custody hold``: a law-enforcement agency's request to wait, entered in the ledger."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import options
+from .frame import Verb
+
+app = Verb("Enter a law-enforcement hold on notices, and its end.")
+
+AgencyOption = Annotated[
+    str, typer.Option(metavar="TEXT", help="The agency that asks.", show_default=False)
+]
+ReasonOption = Annotated[
+    str,
+    typer.Option(
+        metavar="REASON",
+        help="criminal_investigation, national_security or homeland_security.",
+        show_default=False,
+    ),
+]
+FormOption = Annotated[
+    str,
+    typer.Option(
+        metavar="FORM", help="written, contemporaneous_record or oral.", show_default=False
+    ),
+]
+OnOption = Annotated[
+    str, typer.Option(metavar="DATE", help="The day of the request.", show_default=False)
+]
+EndOption = Annotated[
+    str, typer.Option("--on", metavar="DATE", help="The day it ended.", show_default=False)
+]
+OfficerOption = Annotated[str, typer.Option(metavar="TEXT", help="The officer who asks.")]
+CommentOption = Annotated[str, typer.Option(metavar="TEXT", help="A word on it.")]
+
+
+@app.command()
+def place(
+    agency: AgencyOption,
+    reason: ReasonOption,
+    form: FormOption,
+    on: OnOption,
+    officer: OfficerOption = "",
+    comment: CommentOption = "",
+    key: options.KeyOption = None,
+    passphrase_file: options.PassphraseFileOption = None,
+    passphrase_fd: options.PassphraseFdOption = None,
+) -> None:
+    """Enter that an agency asked for delay; whether it permits delay, the answers say."""
+    from custody import clock
+    from custody.obligations.deeds import HOLD_PLACED
+    from custody.obligations.kinds import Choice
+    from custody.obligations.table import type_of
+
+    from . import desk, passphrase
+
+    for option, word, fact in (
+        ("--reason", reason, "hold.reason"),
+        ("--form", form, "hold.form"),
+    ):
+        kind = type_of(fact)
+        desk.require_word(option, word, kind.values if isinstance(kind, Choice) else ())
+    said = {
+        "agency": options.plain_text("--agency", agency),
+        "officer": options.plain_text("--officer", officer),
+        "reason": reason,
+        "form": form,
+        "requested_on": desk.day("--on", on),
+    }
+    details = {name: value for name, value in said.items() if value}
+    keeper = desk.ready("hold place", key, passphrase.source(passphrase_file, passphrase_fd))
+    words = {"item": "hold", "comment": options.plain_text("--comment", comment)}
+    index = keeper.enter(HOLD_PLACED, clock.now(), digests={}, words=words, details=details)
+    desk.say_entered(HOLD_PLACED, index, details)
+
+
+@app.command()
+def lift(
+    on: EndOption,
+    comment: CommentOption = "",
+    key: options.KeyOption = None,
+    passphrase_file: options.PassphraseFileOption = None,
+    passphrase_fd: options.PassphraseFdOption = None,
+) -> None:
+    """Enter that the agency ended its hold."""
+    from custody import clock
+    from custody.obligations.deeds import HOLD_LIFTED
+
+    from . import desk, passphrase
+
+    details = {"on": desk.day("--on", on)}
+    keeper = desk.ready("hold lift", key, passphrase.source(passphrase_file, passphrase_fd))
+    words = {"item": "hold", "comment": options.plain_text("--comment", comment)}
+    index = keeper.enter(HOLD_LIFTED, clock.now(), digests={}, words=words, details=details)
+    desk.say_entered(HOLD_LIFTED, index, details)

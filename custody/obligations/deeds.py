@@ -1,0 +1,102 @@
+"""What the ledger says was done: notices sent, holds placed and lifted, as facts of a record.
+
+Each deed is an event of the ledger; together they become assignments such as
+``notices.attorney_general_on=2026-03-20``, which are applied to the record's own facts and shown
+with the answers, so that an assessment can be worked out again from the record and this list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from custody.obligations.record import Facts
+from custody.obligations.values import as_json
+
+NOTIFIED, HOLD_PLACED, HOLD_LIFTED = "notified", "hold-placed", "hold-lifted"
+KINDS = (NOTIFIED, HOLD_PLACED, HOLD_LIFTED)
+CONSUMERS, AUDITOR = "notices.consumers", "notices.state_auditor"
+HOLD = ("agency", "officer", "reason", "form", "requested_on")
+
+# Who can be told, and the fact that says so; no field of the record speaks of the last ones.
+FACT_OF = {
+    "consumers": CONSUMERS,
+    "substitute": CONSUMERS,
+    "attorney-general": "notices.attorney_general_on",
+    "credit-agencies": "notices.credit_agencies_on",
+    "data-owner": "notices.data_owner_on",
+    "state-auditor": AUDITOR,
+    "city-it": "notices.city_it_on",
+    "department-head": "notices.department_head_on",
+    "parents": "notices.parents_on",
+    "law-enforcement": "notices.law_enforcement_on",
+    "employees": "",
+    "vendor": "",
+}
+
+
+def assignments(events: Iterable[tuple[str, Mapping[str, Any]]], facts: Facts) -> tuple[str, ...]:
+    """The facts that *events* (kind and details, oldest first) add to those of the record.
+
+    A date that the record has stays; batches and reports that it lacks are added to its lists; a
+    hold in the ledger is the newer word.
+    """
+    listed = list(events)
+    notified = [details for kind, details in listed if kind == NOTIFIED]
+    holds = [(kind, details) for kind, details in listed if kind != NOTIFIED]
+    return (*_dates(notified, facts), *_lists(notified, facts), *_hold(holds))
+
+
+def _dates(notified: list[Mapping[str, Any]], facts: Facts) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for details in notified:
+        name = FACT_OF.get(str(details.get("recipient")), "")
+        if name and name not in {CONSUMERS, AUDITOR} and facts.get(name) is None:
+            day = str(details.get("on"))
+            first[name] = min(day, first.get(name, day))
+    return (f"{name}={day}" for name, day in first.items())
+
+
+def _lists(notified: list[Mapping[str, Any]], facts: Facts) -> Iterator[str]:
+    for name, make in ((CONSUMERS, _batch), (AUDITOR, _report)):
+        known = as_json(facts.get(name) or ())
+        items = list(known) if isinstance(known, list) else []
+        added = [
+            item
+            for details in notified
+            if FACT_OF.get(str(details.get("recipient"))) == name
+            if (item := make(details)) not in items
+        ]
+        if added:
+            yield f"{name}={json.dumps([*items, *added])}"
+
+
+def _batch(details: Mapping[str, Any]) -> dict[str, Any]:
+    substitute = details.get("recipient") == "substitute"
+    method = "substitute" if substitute else details.get("method")
+    batch = {"sent_on": details.get("on"), "count": details.get("count"), "method": method}
+    return {name: value for name, value in batch.items() if value is not None}
+
+
+def _report(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {"on": details.get("on")}
+
+
+def _hold(holds: list[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    placed = [at for at, (kind, _) in enumerate(holds) if kind == HOLD_PLACED]
+    if placed:
+        details = holds[placed[-1]][1]
+        yield "hold.requested=yes"
+        for name in HOLD:
+            if details.get(name):
+                yield f"hold.{name}={json.dumps(details[name])}"
+    lifted = [
+        details.get("on")
+        for kind, details in holds[placed[-1] if placed else 0 :]
+        if kind == HOLD_LIFTED
+    ]
+    if lifted:
+        yield f"hold.lifted_on={lifted[-1]}"
+    elif placed:
+        yield "hold.lifted_on="
