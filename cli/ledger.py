@@ -17,6 +17,7 @@ from . import (
     exit_codes,
     ledger_checkpoint,
     ledger_prove,
+    ledger_receipt,
     ledger_where,
     ledger_witness,
     options,
@@ -261,4 +262,5 @@ def _tell(word: console.Word, findings: tuple[Finding, ...]) -> None:
 
 app.command()(ledger_checkpoint.checkpoint)
 app.command()(ledger_prove.prove)
+app.command()(ledger_receipt.receipt)
 app.add_typer(ledger_witness.app, name="witness")

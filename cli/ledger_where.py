@@ -39,6 +39,7 @@ CheckpointOption = Annotated[
         show_default=False,
     ),
 ]
+_READING = ("read", "read tile")
 _VERIFY = "custody ledger verify names all that is wrong with it"
 
 
@@ -127,11 +128,13 @@ def given_checkpoint(path: Path) -> Published:
 def damage() -> Iterator[None]:
     """Say of a ledger that cannot be read as one that it is damaged: the evidence differs.
 
-    :raises DifferenceError: in place of a malformed or missing file.
+    :raises DifferenceError: in place of a malformed or missing file of the ledger.
     """
     try:
         yield
     except (FormatError, NotFoundError) as err:
+        if isinstance(err, NotFoundError) and err.what not in _READING:
+            raise
         why = f"{err.what} {err.thing or ''}".strip() + f": {err.why}"
         raise DifferenceError("read ledger", None, why, hint=_VERIFY) from err
 

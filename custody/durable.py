@@ -131,16 +131,17 @@ def create_or_equal(path: Path, data: bytes) -> None:
             raise
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, staging: Path | None = None) -> None:
     """Put *data* at *path* in one step: readers see the old bytes or the new ones.
 
     Callers hold a lock: the staging name ``<name>.new`` is fixed, so a crashed attempt leaves
     one file that the next attempt overwrites.
 
+    :param staging: where that file is made, on the same file system; else beside *path*.
     :raises StorageError: if it could not be written durably; *path* is then unchanged, or
         changed and perhaps not durable.
     """
-    staged = path.with_name(path.name + ".new")
+    staged = (staging or path.parent) / (path.name + ".new")
     try:
         _write_new(staged, data, os.O_TRUNC)
         os.replace(staged, path)
@@ -168,14 +169,30 @@ def make_directory(path: Path) -> None:
 
 def ensure_directory(path: Path) -> None:
     """Make a private directory and its missing parents; an existing directory is left as it is."""
-    if path.is_dir():
-        return
+    try:
+        if path.is_dir():
+            return
+    except OSError as err:  # pathlib lets a directory that may not be passed through
+        raise storage_error("create directory", path, err) from err
     ensure_directory(path.parent)
     try:
         make_directory(path)
     except ExistsError:
         if not path.is_dir():
             raise
+
+
+def ensure_private_directory(path: Path) -> None:
+    """The same, and nobody but the owner has access to *path* from now on.
+
+    :raises StorageError: if that cannot be had, on a file system that knows modes.
+    """
+    ensure_directory(path)
+    try:
+        with _without_modes():
+            path.chmod(PRIVATE_DIRECTORY)
+    except OSError as err:
+        raise storage_error("make private", path, err) from err
 
 
 def publish(staged: Path, final: Path) -> None:
@@ -254,8 +271,9 @@ def lock(path: Path, *, wait_seconds: float) -> Iterator[None]:
         raise storage_error("lock", path, err) from err
     try:
         _take(fd, path, wait_seconds)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        with suppress(OSError):  # a full disk: the lock is held all the same, without a name
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
         try:
             yield
         finally:

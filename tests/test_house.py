@@ -48,6 +48,7 @@ LAYERS = {
     "custody.case": ROOM,
     "custody.entering": ROOM,
     "custody.attaching": ROOM,
+    "custody.receipting": ROOM,
     "custody.witnessing": ROOM,
     "custody.bundle": ROOM,
     "custody.acquire": ROOM,
