@@ -23,9 +23,10 @@ _TIMEX_ESTERROR = 32  # after modes, offset and freq, each padded to 8 bytes: ma
 def facts(root: Path = Path("/")) -> dict[str, Any]:
     """The host's names, system, addresses and time zone, as far as files and the kernel tell."""
     system = platform.uname()
+    name = metadata.text(os.fsencode(system.node))
     found: dict[str, Any] = {
-        "hostname": system.node,
-        "fqdn": _fqdn(root, system.node),
+        "hostname": name,
+        "fqdn": _fqdn(root, name),
         "machine_id": _line(root / "etc/machine-id"),
         "boot_id": _line(root / "proc/sys/kernel/random/boot_id"),
         "os": _os_name(root),
@@ -143,7 +144,7 @@ def _time_zone(root: Path) -> str:
     if named:
         return named
     try:
-        target = os.readlink(root / "etc/localtime")
+        target = os.readlink(os.fsencode(root / "etc/localtime"))
     except OSError:
         return ""
-    return target.partition("zoneinfo/")[2]
+    return metadata.text(target).partition("zoneinfo/")[2]

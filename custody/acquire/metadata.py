@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import ctypes
 import os
+import stat
 import struct
 import threading
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ _BTIME = struct.Struct("=qI")
 _BTIME_OFFSET = 80
 _LARGEST_XATTR = 16_384
 _MOST_XATTR_BYTES = 131_072
+_LARGEST_ACCOUNTS = 64 << 20
+_LONGEST_NUMBER = 10  # the digits of 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +45,30 @@ class Accounts:
 
 
 def _numbers(path: Path) -> dict[int, str]:
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        return {}
     names: dict[int, str] = {}
-    for line in lines:
+    for line in _regular_file(path).split(b"\n"):
         fields = line.split(b":")
-        if len(fields) > 2 and fields[2].isdigit():
+        if len(fields) > 2 and fields[2].isdigit() and len(fields[2]) <= _LONGEST_NUMBER:
             names.setdefault(int(fields[2]), text(fields[0]))
     return names
+
+
+def _regular_file(path: Path) -> bytes:
+    """The content of an account file; nothing if it is missing, no file, or beyond all measure.
+
+    On a host that may be hostile it could be a FIFO, which would block.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return b""
+    with os.fdopen(fd, "rb") as stream:
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return b""
+            return stream.read(_LARGEST_ACCOUNTS)
+        except OSError:
+            return b""
 
 
 def text(data: bytes) -> str:
@@ -111,16 +128,21 @@ def describe_unopened(directory: int, name: bytes, accounts: Accounts) -> Record
         return describe(os.stat(name, dir_fd=directory, follow_symlinks=False), accounts)
     fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
-        record = describe(os.fstat(fd), accounts)
-        born = birth_time(fd)
-        if born is not None:
-            record["born"] = born
-        attributes = extended_attributes(f"/proc/self/fd/{fd}")
-        if attributes:
-            record["xattrs"] = attributes
-        return record
+        return describe_held(fd, accounts)
     finally:
         os.close(fd)
+
+
+def describe_held(fd: int, accounts: Accounts) -> Record:
+    """All fields of something that is held with ``O_PATH`` alone."""
+    record = describe(os.fstat(fd), accounts)
+    born = birth_time(fd)
+    if born is not None:
+        record["born"] = born
+    attributes = extended_attributes(f"/proc/self/fd/{fd}")
+    if attributes:
+        record["xattrs"] = attributes
+    return record
 
 
 class _Statx(threading.local):
@@ -166,7 +188,6 @@ def extended_attributes(where: int | str) -> dict[str, Any]:
             continue
         total += len(value)
         small = len(value) <= _LARGEST_XATTR and total <= _MOST_XATTR_BYTES
-        found[text(os.fsencode(name))] = (
-            base64.b64encode(value).decode() if small else {"size": len(value)}
-        )
+        key = os.fsencode(name).decode("ascii", "backslashreplace")  # keys of JSON are ASCII here
+        found[key] = base64.b64encode(value).decode() if small else {"size": len(value)}
     return found

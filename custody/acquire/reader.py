@@ -16,11 +16,12 @@ import stat
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Self
 
 from custody import durable, pump
 from custody.acquire import metadata, outcomes
 from custody.acquire.metadata import Accounts, Record
-from custody.acquire.rules import Rules
+from custody.acquire.rules import LARGEST_FILE, Left, Rules
 from custody.acquire.walk import Batch, Listed, Place, error_fields, failed, outcome_of
 from custody.pump import Copied, Pump
 
@@ -50,7 +51,7 @@ class Reader:
         self._open = ExitStack()
         self._pump: Pump | None = None
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,7 +82,7 @@ class Reader:
                 return self._special(directory, path, listed.name, status)
         except OSError as err:
             return failed(path, outcome_of(err), err)
-        left = self._rules.too_large(status.st_size)
+        left = self._left(status)
         if left is not None:
             return self._settled(path, status, left.outcome) | {"remark": left.reason}
         try:
@@ -89,16 +90,21 @@ class Reader:
         except OSError as err:
             return failed(path, outcome_of(err), err) | metadata.describe(status, self._accounts)
         try:
-            return self._open_file(fd, directory, path, listed.name,
-                                   place.payload(listed.name, marked=marked))
+            return self._open_file(
+                fd, directory, path, listed.name, place.payload(listed.name, marked=marked)
+            )
         finally:
             os.close(fd)
+
+    def _left(self, status: os.stat_result) -> Left | None:
+        own = self._rules.own((status.st_dev, status.st_ino))
+        return own or self._rules.too_large(status.st_size)
 
     def _settled(self, path: bytes, status: os.stat_result, outcome: str) -> Record:
         return {
             **metadata.path_fields(path),
             "outcome": outcome,
-            "size": status.st_size,
+            "size": _sayable(status.st_size),
             **metadata.describe(status, self._accounts),
         }
 
@@ -115,31 +121,29 @@ class Reader:
             record["remark"] = "leads out of the sources; not followed"
         return record
 
-    def _special(
-        self, directory: int, path: bytes, name: bytes, status: os.stat_result
-    ) -> Record:
+    def _special(self, directory: int, path: bytes, name: bytes, status: os.stat_result) -> Record:
         about = metadata.describe_unopened(directory, name, self._accounts)
         if stat.S_ISDIR(status.st_mode):
             err = OSError(errno.EISDIR, "a directory stands here now")
             return failed(path, outcomes.CHANGED, err) | about
         return {**metadata.path_fields(path), "outcome": outcomes.SPECIAL, **about}
 
-    def _open_file(
-        self, fd: int, directory: int, path: bytes, name: bytes, payload: str
-    ) -> Record:
+    def _open_file(self, fd: int, directory: int, path: bytes, name: bytes, payload: str) -> Record:
         before = os.fstat(fd)
         if not stat.S_ISREG(before.st_mode):  # swapped between the look and the opening
             return self._settled(path, before, outcomes.SPECIAL)
+        left = self._left(before)  # it may be another file than the one looked at
+        if left is not None:
+            return self._settled(path, before, left.outcome) | {"remark": left.reason}
         record = {
             **metadata.path_fields(path),
             **metadata.describe_open(fd, before, self._accounts),
             "size_before": before.st_size,
             "read_started": str(time.time_ns()),
         }
-        copied = self._copy(fd, payload, before.st_size)
-        after = os.fstat(fd)
+        copied, after = self._copy(fd, payload, before.st_size)
         record["read_finished"] = str(time.time_ns())
-        record["size_after"] = after.st_size
+        record["size_after"] = _sayable(after.st_size)
         record["size"] = copied.length
         record["sha256"] = copied.sha256
         record["payload"] = payload
@@ -171,8 +175,10 @@ class Reader:
         except OSError:
             pass
         whole = record["size"] == record["size_before"] and after.st_size >= record["size_before"]
-        if whole and record["outcome"] == outcomes.CHANGED and (
-            str(after.st_mtime_ns) == record["modified"]
+        if (
+            whole
+            and record["outcome"] == outcomes.CHANGED
+            and (str(after.st_mtime_ns) == record["modified"])
         ):
             record["outcome"] = outcomes.COLLECTED if record["size"] else outcomes.EMPTY
         new_name = find_inode(directory, after.st_ino)
@@ -183,24 +189,26 @@ class Reader:
         if record["outcome"] not in outcomes.GAPS:
             record["outcome"] = outcomes.ROTATED
 
-    def _copy(self, fd: int, payload: str, size: int) -> Copied:
-        if size == 0:
-            return self._copy_whole(fd, payload, LARGEST_ENDLESS, keep_if_sized=False)
+    def _copy(self, fd: int, payload: str, size: int) -> tuple[Copied, os.stat_result]:
+        """Copy the first *size* bytes, and look at the file again."""
         if size <= _ONE_READ:
-            return self._copy_whole(fd, payload, size, keep_if_sized=True)
+            return self._copy_whole(fd, payload, size)
         target = self._create(payload, True)
         try:
-            return self._large().copy(fd, target, size, self._tick)
+            copied = self._large().copy(fd, target, size, self._tick)
+            return copied, os.fstat(fd)
         finally:
             os.close(target)
 
-    def _copy_whole(self, fd: int, payload: str, limit: int, *, keep_if_sized: bool) -> Copied:
+    def _copy_whole(self, fd: int, payload: str, size: int) -> tuple[Copied, os.stat_result]:
         """Copy a small file through memory, or a file that claims to be empty.
 
-        A file of size 0 that has a size by now is a log that grew: at opening it was empty.
+        A file of size 0 that has a size by now is a log that grew: at opening it was empty.  That
+        is judged by the very look that is recorded, so that the record agrees with itself.
         """
-        data, error = _read_up_to(fd, limit)
-        if not keep_if_sized and os.fstat(fd).st_size > 0:
+        data, error = _read_up_to(fd, size or LARGEST_ENDLESS)
+        after = os.fstat(fd)
+        if size == 0 and after.st_size > 0:
             data = b""
         target = self._create(payload, False)
         try:
@@ -209,7 +217,7 @@ class Reader:
             raise durable.storage_error("write", payload, err) from err
         finally:
             os.close(target)
-        return Copied(len(data), hashlib.sha256(data).hexdigest(), error)
+        return Copied(len(data), hashlib.sha256(data).hexdigest(), error), after
 
     def _large(self) -> Pump:
         """The pump, with its threads and buffers, from the first large file on."""
@@ -235,6 +243,11 @@ def _open(directory: int, name: bytes) -> int:
         return os.open(name, _FLAGS | _NOATIME, dir_fd=directory)
     except PermissionError:  # only the owner and root may ask for O_NOATIME
         return os.open(name, _FLAGS, dir_fd=directory)
+
+
+def _sayable(size: int) -> int:
+    """A size as a record can say it; a planted sparse file may claim more (RFC 8785 numbers)."""
+    return min(size, LARGEST_FILE)
 
 
 def _read_up_to(fd: int, limit: int) -> tuple[bytes, OSError | None]:

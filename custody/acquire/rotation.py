@@ -5,67 +5,127 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from custody.acquire import metadata, outcomes
 from custody.acquire.metadata import Record
-from custody.acquire.reader import Read, Reader, find_inode
-from custody.acquire.walk import Finished, Listed
+from custody.acquire.reader import Read, Reader
+from custody.acquire.walk import Finished, Listed, listed_inode
+from custody.formats import inventory
+
+
+class _Missed(NamedTuple):
+    """A file that was not there under the name it was listed under.
+
+    :ivar held: the record of a name that led nowhere; None if another file stood there, which
+        has its own record.
+    """
+
+    listed: Listed
+    held: Record | None
+
+
+class _Now(NamedTuple):
+    """A second look at a directory: the names that lead to what was missed, by inode; and the
+    inodes that the missed names are listed with now."""
+
+    names: dict[int, list[bytes]]
+    inodes: dict[bytes, int]
 
 
 @dataclass(slots=True)
 class Moved:
     """What one directory's batches left open.
 
-    :ivar missed: the file that was listed under a name and was not there, by inode; with the
-        record of a name that led nowhere, which is held back until the end.
-    :ivar met: where a file was met that had not been listed there, by inode.
+    :ivar missed: what was not met under its name; several names may lead to one file.
+    :ivar met: the exact path at which a file was met that had not been listed there, by inode.
     """
 
-    missed: dict[int, tuple[Listed, Record | None]] = field(default_factory=dict)
-    met: dict[int, Record] = field(default_factory=dict)
+    missed: list[_Missed] = field(default_factory=list)
+    met: dict[int, bytes] = field(default_factory=dict)
 
     def take(self, reads: list[Read]) -> Iterator[Record]:
         """Note what moved; give every record that is settled."""
         for listed, record in reads:
             if record["outcome"] == outcomes.VANISHED and listed.inode:
-                self.missed[listed.inode] = (listed, record)
+                self.missed.append(_Missed(listed, record))
                 continue
             inode = int(record.get("inode", 0))
             if listed.inode and inode and inode != listed.inode:
-                self.missed[listed.inode] = (listed, None)
-                self.met[inode] = record
+                self.missed.append(_Missed(listed, None))
+                self.met.setdefault(inode, inventory.raw_path(record))
             yield record
 
     def settle(self, step: Finished, reader: Reader) -> Iterator[Record]:
         """Look for what was missed, read it, and give the records; closes the step's directory."""
         try:
-            for inode, (listed, held) in self.missed.items():
-                yield from self._one(step, reader, inode, listed, held)
+            if self.missed:
+                now = self._look_again(step.fd)
+                for missed in self.missed:
+                    yield from self._one(step, reader, missed, now)
         finally:
             os.close(step.fd)
 
-    def _one(
-        self, step: Finished, reader: Reader, inode: int, listed: Listed, held: Record | None
-    ) -> Iterator[Record]:
-        path = step.place.join(listed.name)
-        met = self.met.get(inode)
-        if met is not None:
-            if held is not None:  # its content is in the record of the name it has now
-                yield {**metadata.path_fields(path), "outcome": outcomes.ROTATED,
-                       "inode": str(inode), "rotated_to": met["path"]}
+    def _look_again(self, directory: int) -> _Now:
+        wanted = {item.listed.inode for item in self.missed}
+        asked = {item.listed.name for item in self.missed}
+        now = _Now({}, {})
+        try:
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    inode, name = entry.inode(), os.fsencode(entry.name)
+                    if inode in wanted:
+                        now.names.setdefault(inode, []).append(name)
+                    if name in asked:
+                        now.inodes[name] = inode
+        except OSError:
+            return now
+        return now
+
+    def _one(self, step: Finished, reader: Reader, missed: _Missed, now: _Now) -> Iterator[Record]:
+        (name, inode), held = (missed.listed.name, missed.listed.inode), missed.held
+        if held is None and now.inodes.get(name) == inode:
+            # Nothing moved: listings and files have different inodes here, as at a mount.
             return
-        name = find_inode(step.fd, inode)
-        if name is not None:
-            record = reader.read(step.fd, step.place, Listed(name, inode), marked=True)
-            if record.get("inode") == str(inode):
-                record |= metadata.path_fields(path, "rotated_from")
-                if record["outcome"] not in outcomes.GAPS:
-                    record["outcome"] = outcomes.ROTATED
-                yield record
-                return
+        path = step.place.join(name)
+        known = self.met.get(inode) or self._read_already(step, inode, now)
+        if known is not None:
+            if held is not None:  # its content is in the record of the name it has now
+                moved = {"outcome": outcomes.ROTATED, "inode": str(inode)}
+                to = metadata.path_fields(known, "rotated_to")
+                yield metadata.path_fields(path) | moved | to
+            return
+        for other in sorted(now.names.get(inode, ())):
+            if self._is_taken(step, other):
+                continue
+            record = reader.read(step.fd, step.place, Listed(other, inode), marked=True)
+            if record.get("inode") != str(inode):
+                continue
+            record |= metadata.path_fields(path, "rotated_from")
+            if record["outcome"] not in outcomes.GAPS:
+                record["outcome"] = outcomes.ROTATED
+            self.met[inode] = step.place.join(other)
+            yield record
+            return
         yield held or {
             **metadata.path_fields(path),
             "outcome": outcomes.ROTATED_UNFINISHED,
             "inode": str(inode),
             "remark": "the file listed under this name was replaced and not found again",
         }
+
+    def _read_already(self, step: Finished, inode: int, now: _Now) -> bytes | None:
+        """Another name of the same file that was listed and read under it: a hard link."""
+        missed = {item.listed.name for item in self.missed}
+        for other in sorted(now.names.get(inode, ())):
+            if other not in missed and listed_inode(step.listing, other) == inode:
+                return step.place.join(other)
+        return None
+
+    @staticmethod
+    def _is_taken(step: Finished, name: bytes) -> bool:
+        """Whether the payload name of a second reading of *name* may exist from the first."""
+        if listed_inode(step.listing, name) is None:
+            return False
+        marked = name in step.marked
+        return step.place.payload(name, marked=True) == step.place.payload(name, marked=marked)

@@ -9,9 +9,11 @@ from fnmatch import translate
 
 from custody.acquire import mounts
 from custody.acquire.mounts import Mount
+from custody.formats import canonical
 
 LONGEST_PATH = 262_144
 DEEPEST = 4_096
+LARGEST_FILE = canonical.LARGEST_INTEGER  # planted sparse files can claim 8 EiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Rules:
     :ivar max_size: the largest file to read, in bytes; None for no limit.
     :ivar one_file_system: leave out every mount below a source.
     :ivar destinations: (device, inode) of directories being written to.
+    :ivar secrets: (device, inode) of the directories and files that hold our own keys and
+        passphrases: no secret goes into a bundle.
     :ivar mounts: what is mounted where.
     :ivar named: the paths asked for, which no rule about mounts leaves out.
     """
@@ -38,9 +42,10 @@ class Rules:
     max_size: int | None = None
     one_file_system: bool = False
     destinations: frozenset[tuple[int, int]] = frozenset()
+    secrets: frozenset[tuple[int, int]] = frozenset()
     mounts: Mapping[bytes, Mount] = field(default_factory=dict)
     named: frozenset[bytes] = frozenset()
-    _patterns: list[tuple[bool, re.Pattern[bytes]]] = field(default_factory=list)
+    _patterns: list[tuple[bool, re.Pattern[bytes]]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         for glob in self.exclude:
@@ -52,6 +57,14 @@ class Rules:
         for whole, pattern in self._patterns:
             if pattern.match(path if whole else name):
                 return Left("excluded", "excluded on request")
+        return None
+
+    def own(self, identity: tuple[int, int]) -> Left | None:
+        """Whether this (device, inode) is the collection's own and never its object."""
+        if identity in self.destinations:
+            return Left("excluded", "the destination itself")
+        if identity in self.secrets:
+            return Left("excluded", "the secret keys of this collection itself")
         return None
 
     def mounted(self, path: bytes) -> Left | None:
@@ -68,9 +81,10 @@ class Rules:
         return None
 
     def too_large(self, size: int) -> Left | None:
-        """Whether a file is over ``--max-size``."""
-        if self.max_size is not None and size > self.max_size:
-            return Left("limit-skipped", f"{size} bytes, over the limit of {self.max_size}")
+        """Whether a file is over ``--max-size``, or larger than a record can say."""
+        limit = LARGEST_FILE if self.max_size is None else self.max_size
+        if size > limit:
+            return Left("limit-skipped", f"{size} bytes, over the limit of {limit}")
         return None
 
     def inside(self, path: bytes) -> bool:

@@ -7,8 +7,10 @@ glob never passes through a symbolic link, because an attacker may have planted 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
@@ -63,25 +65,35 @@ def resolve(requests: Sequence[str]) -> Sources:
     """Find the real paths of *requests* (files, directories or globs).
 
     The directory part is resolved as the system would; a last component that is a symbolic link
-    is itself a source, and so is what it points at.
+    is itself a source, and so is what it points at.  Only what is not there is missing; what
+    cannot be looked at is a source, so that the walk records why.
     """
     tree, asked, missing = Node(), [], []
     for request in requests:
         paths = tuple(_paths(request))
         asked.append(Asked(request, paths))
         for path in paths:
-            if os.path.lexists(path):
-                tree.add(path)
-            else:
+            if _is_missing(path):
                 missing.append(path)
+            else:
+                tree.add(path)
         if not paths:
             missing.append(os.path.abspath(os.fsencode(request)))
     return Sources(tuple(asked), tree, tuple(dict.fromkeys(missing)))
 
 
+def _is_missing(path: bytes) -> bool:
+    """Whether the system says that nothing is there, and not merely that we may not look."""
+    try:
+        os.lstat(path)
+    except OSError as err:
+        return err.errno in (errno.ENOENT, errno.ENOTDIR)
+    return False
+
+
 def _paths(request: str) -> Iterator[bytes]:
     path = _real_parent(os.fsencode(request))
-    if os.path.lexists(path) or not _MAGIC.search(request):
+    if not _MAGIC.search(request) or not _is_missing(path):
         yield from _with_targets(path)
         return
     for match in expand(request):
@@ -92,9 +104,11 @@ def _with_targets(path: bytes) -> Iterator[bytes]:
     """The path, and, as long as it is a link, what it points at."""
     for _ in range(_MOST_LINKS):
         yield path
-        if not os.path.islink(path):
+        try:
+            target = os.readlink(path)
+        except OSError:  # not a link, or it cannot be looked at
             return
-        path = _real_parent(os.path.join(os.path.dirname(path), os.readlink(path)))
+        path = _real_parent(os.path.join(os.path.dirname(path), target))
 
 
 def _real_parent(path: bytes) -> bytes:
@@ -108,43 +122,88 @@ def _real_parent(path: bytes) -> bytes:
 def expand(pattern: str) -> Iterator[bytes]:
     """Expand a glob, sorted: ``*``, ``?``, ``[...]`` within a component, ``**`` across them.
 
-    Hidden names match only a pattern that begins with a dot, as in a shell.
+    Hidden names match only a pattern that begins with a dot, as in a shell.  A directory that
+    cannot be listed is given itself: who reads it will say why, and no match is lost silently.
     """
     parts = os.path.abspath(pattern).strip("/").split("/")
     fixed = next(index for index, part in enumerate(parts) if _MAGIC.search(part))
     base = os.path.realpath(os.fsencode("/" + "/".join(parts[:fixed])))
-    yield from sorted(set(_expand(base, [os.fsencode(part) for part in parts[fixed:]])))
+    yield from sorted(_expand(base, [os.fsencode(part) for part in parts[fixed:]]))
 
 
-def _expand(base: bytes, parts: list[bytes]) -> Iterator[bytes]:
-    if not parts:
-        yield base
-        return
-    head, rest = parts[0], parts[1:]
-    if head == b"**":
-        yield from _expand(base, rest) if rest else iter(())
-    elif not _MAGIC.search(os.fsdecode(head)):
-        path = os.path.join(base, head)
-        if os.path.lexists(path) and (not rest or not os.path.islink(path)):
-            yield from _expand(path, rest)
-        return
-    matches = re.compile(translate(os.fsdecode(head)).encode("utf-8", "surrogateescape"), re.DOTALL)
-    for name, is_directory in _names(base):
-        path = os.path.join(base, name)
-        if name.startswith(b".") and not head.startswith(b"."):
+def _expand(base: bytes, parts: list[bytes]) -> set[bytes]:
+    """All matches; with a list of what is still to do, because trees can be deep."""
+    found: set[bytes] = set()
+    seen: set[tuple[bytes, int]] = set()
+    todo = [(base, 0)]
+    while todo:
+        place = todo.pop()
+        if place in seen:
             continue
-        if head == b"**":
+        seen.add(place)
+        path, index = place
+        if index == len(parts):
+            found.add(path)
+        elif _MAGIC.search(os.fsdecode(parts[index])):
+            _match(path, parts, index, todo, found)
+        else:
+            _step(os.path.join(path, parts[index]), index, len(parts), todo, found)
+    return found
+
+
+def _step(
+    path: bytes, index: int, count: int, todo: list[tuple[bytes, int]], found: set[bytes]
+) -> None:
+    """A component without a pattern: one look, through no link."""
+    try:
+        status = os.lstat(path)
+    except OSError as err:
+        if err.errno not in (errno.ENOENT, errno.ENOTDIR):
+            found.add(path)
+        return
+    if index + 1 == count or stat.S_ISDIR(status.st_mode):
+        todo.append((path, index + 1))
+
+
+def _match(
+    base: bytes,
+    parts: list[bytes],
+    index: int,
+    todo: list[tuple[bytes, int]],
+    found: set[bytes],
+) -> None:
+    """A component with a pattern: every name that fits it."""
+    part, last = parts[index], index + 1 == len(parts)
+    across = part == b"**"
+    if across and not last:
+        todo.append((base, index + 1))
+    fits = re.compile(translate(os.fsdecode(part)).encode("utf-8", "surrogateescape"), re.DOTALL)
+    try:
+        names = _names(base)
+    except OSError as err:
+        if err.errno not in (errno.ENOENT, errno.ENOTDIR):
+            found.add(base)
+        return
+    for name, is_directory in names:
+        if name.startswith(b".") and not part.startswith(b"."):
+            continue
+        path = os.path.join(base, name)
+        if across:
             if is_directory:
-                yield from _expand(path, parts)
-            if not rest:
-                yield path
-        elif matches.match(name) and (is_directory or not rest):
-            yield from _expand(path, rest)
+                todo.append((path, index))
+            if last:
+                found.add(path)
+        elif fits.match(name) and (last or is_directory):
+            todo.append((path, index + 1))
 
 
 def _names(directory: bytes) -> list[tuple[bytes, bool]]:
+    with os.scandir(directory) as entries:
+        return [(entry.name, _is_directory(entry)) for entry in entries]
+
+
+def _is_directory(entry: os.DirEntry[bytes]) -> bool:
     try:
-        with os.scandir(directory) as entries:
-            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        return entry.is_dir(follow_symlinks=False)
     except OSError:
-        return []
+        return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from custody.acquire import metadata, outcomes
 from custody.acquire.metadata import Accounts, Record
-from custody.acquire.rules import Rules
+from custody.acquire.rules import LARGEST_FILE, Rules
 from custody.acquire.sources import Sources
 from custody.acquire.walk import Batch, Finished, Listed, Noted, error_fields, outcome_of, walk
 
@@ -39,7 +39,7 @@ def look(
     rules: Rules,
     accounts: Accounts,
     each: Callable[[Record], None] | None = None,
-    tick: Callable[[int, int], None] = lambda files, size: None,
+    tick: Callable[[int, int], None] = lambda _files, _size: None,
 ) -> Survey:
     """Walk the sources once and add up what is there.
 
@@ -47,7 +47,7 @@ def look(
         tried for readability too.
     """
     survey = Survey()
-    tell = each or (lambda record: None)
+    tell = each or (lambda _record: None)
     for path in sources.missing:
         survey.gaps += 1
         tell({**metadata.path_fields(path), "outcome": outcomes.MISSING})
@@ -80,8 +80,8 @@ def _one(step: Batch, listed: Listed, rules: Rules, survey: Survey, *, readable:
         return record | {"outcome": outcomes.SYMLINK}
     if not stat.S_ISREG(status.st_mode):
         return record | {"outcome": outcomes.SPECIAL}
-    record["size"] = status.st_size
-    left = rules.too_large(status.st_size)
+    record["size"] = min(status.st_size, LARGEST_FILE)
+    left = rules.own((status.st_dev, status.st_ino)) or rules.too_large(status.st_size)
     if left is not None:
         return record | {"outcome": left.outcome, "remark": left.reason}
     survey.files += 1

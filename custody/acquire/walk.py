@@ -11,10 +11,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from custody.acquire.metadata import Accounts, Record, describe_open, describe_unopened, path_fields
+from custody.acquire.metadata import (
+    Accounts,
+    Record,
+    describe_held,
+    describe_open,
+    describe_unopened,
+    path_fields,
+)
 from custody.acquire.rules import Left, Rules
 from custody.acquire.sources import Node
 from custody.formats import names
@@ -88,10 +96,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """All names of a directory that are not directories have been given; the taker closes *fd*."""
+    """All names of a directory that are not directories have been given; the taker closes *fd*.
+
+    :ivar listing: every name in it, as :func:`listed_inode` reads it.
+    """
 
     fd: int
     place: Place
+    listing: Sequence[bytes] = ()
+    marked: frozenset[bytes] = frozenset()
 
 
 Step = Noted | Batch | Finished
@@ -145,9 +158,7 @@ class _Walker:
     def enter(self, fd: int, name: bytes, place: Place, node: Node | None) -> Iterator[Step]:
         """Put an open directory on the stack and give what is in it."""
         status = os.fstat(fd)
-        frame = _Frame(
-            fd, (status.st_dev, status.st_ino), name, place, iter(()), frozenset(), node
-        )
+        frame = _Frame(fd, (status.st_dev, status.st_ino), name, place, iter(()), frozenset(), node)
         self.stack.append(frame)
         if len(self.stack) > _HELD_FIRST + _HELD_LAST:
             self.drop(self.stack[-_HELD_LAST - 1])
@@ -166,11 +177,14 @@ class _Walker:
         for item in listing:
             if item.endswith(_TYPE_DIRECTORY):
                 continue
-            listed = Listed(_name(item), int.from_bytes(item[-_INODE_BYTES - 1 : -1], "little"))
+            listed = Listed(_name(item), _inode(item))
             path = frame.place.join(listed.name)
-            left = self.rules.excluded(path, listed.name) or self.rules.mounted(path)
-            if left is not None:
-                yield Noted(left_out(path, left))
+            settled = self.settled(frame, path, listed.name)
+            if settled is not None:
+                if batch:  # the order of the names is a promise
+                    yield Batch(os.dup(fd), frame.place, tuple(batch), frame.marked)
+                    batch, some = [], True
+                yield Noted(settled)
                 continue
             batch.append(listed)
             if len(batch) == BATCH:
@@ -179,7 +193,18 @@ class _Walker:
         if batch:
             yield Batch(os.dup(fd), frame.place, tuple(batch), frame.marked)
         if batch or some:
-            yield Finished(os.dup(fd), frame.place)
+            yield Finished(os.dup(fd), frame.place, listing, frame.marked)
+
+    def settled(self, frame: _Frame, path: bytes, name: bytes) -> Record | None:
+        """The record of a name that is no directory and is not to be read, if it is not."""
+        left = self.rules.excluded(path, name) or self.rules.mounted(path)
+        if left is not None:
+            return left_out(path, left)
+        node = None if frame.node is None else frame.node.children[name]
+        if node is None or node.wanted:
+            return None
+        err = OSError(errno.ENOTDIR, "a source was below it, and it is no directory any more")
+        return failed(path, "changed", err)
 
     def descend(self, frame: _Frame, name: bytes) -> Iterator[Step]:
         node = None if frame.node is None else frame.node.children[name]
@@ -194,16 +219,17 @@ class _Walker:
         except OSError as err:
             yield Noted(self.unopened(frame, place.path, err))
             return
-        if _identity(fd) in self.rules.destinations:
+        own = self.rules.own(_identity(fd))
+        if own is not None:
             os.close(fd)
-            yield Noted(left_out(place.path, Left("excluded", "the destination itself")))
+            yield Noted(left_out(place.path, own))
             return
         yield Noted(self.directory_record(fd, place.path, ancestor=not whole))
         yield from self.enter(fd, name, place, None if whole else node)
 
     def left_out(self, path: bytes, name: bytes, node: Node | None) -> Left | None:
         if node is not None:  # a source, or on the way to one: asked for by name
-            return None
+            return self.rules.excluded(path, name) if node.wanted else None
         return (
             self.rules.excluded(path, name)
             or self.rules.mounted(path)
@@ -221,7 +247,7 @@ class _Walker:
 
     def directory_record(self, fd: int, path: bytes, *, ancestor: bool) -> Record:
         if ancestor:  # held without the right to read it
-            about = describe_unopened(fd, b".", self.accounts)
+            about = describe_held(fd, self.accounts)
             return {**path_fields(path), "outcome": "directory", "ancestor": True, **about}
         about = describe_open(fd, os.fstat(fd), self.accounts)
         return {**path_fields(path), "outcome": "directory", **about}
@@ -279,10 +305,21 @@ def _list(fd: int) -> list[bytes]:
     One value a name keeps a directory with a million entries in bounded memory.
     """
     with os.scandir(fd) as entries:
-        return sorted(
-            _pack(os.fsencode(entry.name), entry.inode(), entry.is_dir(follow_symlinks=False))
-            for entry in entries
+        listing = sorted(
+            _pack(os.fsencode(entry.name), entry.inode(), _is_directory(entry)) for entry in entries
         )
+    # A directory that changes while it is listed may give one name twice.
+    twice = [i for i in range(1, len(listing)) if _name(listing[i]) == _name(listing[i - 1])]
+    for index in reversed(twice):
+        del listing[index]
+    return listing
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:  # it cannot be looked at: reading it will say why
+        return False
 
 
 def _look(fd: int, node: Node) -> list[bytes]:
@@ -305,6 +342,18 @@ def _pack(name: bytes, inode: int, is_directory: bool) -> bytes:
 
 def _name(packed: bytes) -> bytes:
     return packed[: -_INODE_BYTES - 2]
+
+
+def _inode(packed: bytes) -> int:
+    return int.from_bytes(packed[-_INODE_BYTES - 1 : -1], "little")
+
+
+def listed_inode(listing: Sequence[bytes], name: bytes) -> int | None:
+    """The inode under which *name* stands in a sorted listing; None if it does not."""
+    index = bisect_left(listing, name + b"\0")
+    if index < len(listing) and _name(listing[index]) == name:
+        return _inode(listing[index])
+    return None
 
 
 def failed(path: bytes, outcome: str, err: OSError) -> Record:
