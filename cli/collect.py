@@ -25,6 +25,8 @@ app = Verb("Preserve logs in a sealed bundle.")
 
 _SIZE = re.compile(r"([0-9]+)([KMGT]?)(?:i?B)?\Z", re.IGNORECASE)
 _GAPS_SHOWN = 50
+_LONGEST_PERSON = 1_000
+_LOCK_SECONDS = 2.0  # another collection enters its bundle in less; a watch or a check may not
 
 SourceArgument = Annotated[
     list[str] | None,
@@ -108,6 +110,7 @@ def collect(
             authority=options.plain_text("--authority", authority),
             evidence_number=options.plain_text("--evidence-number", evidence_number),
             command=tuple(sys.argv),
+            secrets=_secrets(passphrase_file),
         )
     )
     case_path = _case_path(request, output, dry_run=dry_run)
@@ -166,12 +169,25 @@ def _request(request: Request) -> Request:
     return request
 
 
+def _secrets(passphrase_file: Path | None) -> tuple[Path, ...]:
+    """What must not come into a bundle, wherever it lies."""
+    from . import passphrase
+
+    files = passphrase.files(passphrase_file)
+    try:
+        return (options.home() / "keys", *files)
+    except UsageError:  # without a home there are no keys
+        return files
+
+
 def _size(text: str) -> int | None:
     if not text:
         return None
     match = _SIZE.match(text)
     if match is None:
         raise UsageError("read the command line", "--max-size", f"{text} is not a size like 500M")
+    if len(match.group(1)) > 16:
+        raise UsageError("read the command line", "--max-size", "larger than any file")
     return int(match.group(1)) << (10 * " KMGT".index(match.group(2).upper() or " "))
 
 
@@ -222,7 +238,11 @@ def _ready(
 
     from . import passphrase
 
-    folder = keys.KeyFolder(options.home() / "keys")
+    if collector and (key is not None or case_path is not None):
+        raise UsageError(
+            "read the command line", "--collector", "the key that signs says who collects",
+            hint="custody key new NAME --person ... --title ... --organization ...",
+        )  # fmt: skip
     if case_path is None:
         if output is None:  # _case_path saw to it
             raise UsageError("collect", None, "neither --case nor --output is named")
@@ -234,13 +254,15 @@ def _ready(
                 signer,
                 Actor(str(signer.key), name, title, organization),
             )
+        folder = keys.KeyFolder(options.home() / "keys")
         stored = folder.pick(key, "signer")
         return Destination(output), passphrase.unlock(folder, stored.name, secret), stored.actor()
     case = cases.open_case(case_path, ledger_where.memory())
+    folder = keys.KeyFolder(options.home() / "keys")
     stored = folder.pick(key, "signer")
     signer = passphrase.unlock(folder, stored.name, secret)
     log_key = desk.log_key(folder, case, secret)
-    with case.locked(0):  # another writer is said now, not after the work
+    with case.locked(_LOCK_SECONDS):  # another writer is said now, not after the work
         case.log.require_believed(log_key)
     believed = trust.load(options.home() / "trust")
     others = [item.key for item in believed.signers if item.key is not None]
@@ -250,6 +272,8 @@ def _ready(
 
 def _person(collector: str) -> tuple[str, str, str]:
     """``NAME, TITLE, ORGANISATION``; what is left out is empty."""
+    if len(collector) > _LONGEST_PERSON:
+        raise UsageError("collect", "--collector", f"longer than {_LONGEST_PERSON} characters")
     parts = [part.strip() for part in options.plain_text("--collector", collector).split(",", 2)]
     name, title, organization = [*parts, "", ""][:3]
     return name, title, organization
@@ -259,6 +283,10 @@ def _dry_run(request: Request, case_path: Path | None, output: Path | None) -> i
     from custody import collect as workflow
     from custody.collect import Destination
 
+    if case_path is not None:
+        from custody import case as cases
+
+        cases.open_case(case_path)
     directory = case_path or output
     rows: list[dict[str, Any]] = []
     plan = workflow.prepare(

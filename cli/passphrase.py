@@ -47,6 +47,13 @@ def source(file: Path | None = None, fd: int | None = None) -> Passphrase:
     return _Given(path) if isinstance(path, Path) else _Asked()
 
 
+def files(file: Path | None = None) -> tuple[Path, ...]:
+    """The files that hold passphrases: named on the command line, and in the environment."""
+    named = os.environ.get(_ENVIRONMENT)
+    both = (file, Path(named) if named else None)
+    return tuple(path for path in both if path is not None)
+
+
 def refuse_any(file: Path | None, fd: int | None) -> None:
     """Make sure that no passphrase is offered together with ``--no-passphrase``.
 

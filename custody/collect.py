@@ -21,7 +21,7 @@ import os
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -32,15 +32,15 @@ from custody.acquire import host, metadata, mounts, outcomes, sources, survey, t
 from custody.acquire.acquisition import acquire
 from custody.acquire.metadata import Accounts, Record
 from custody.acquire.mounts import Mount
-from custody.acquire.rules import Rules
+from custody.acquire.rules import LARGEST_FILE, Rules
 from custody.acquire.sources import Sources
 from custody.acquire.survey import Survey
 from custody.bundle.draft import Draft
 from custody.case import Case
 from custody.entering import Entered
 from custody.errors import (
+    CustodyError,
     InterruptedCollection,
-    LockedError,
     NotFoundError,
     StorageError,
     UsageError,
@@ -54,6 +54,7 @@ from custody.identity.signing import Signer
 ACQUISITION_SCHEMA = "custody.acquisition/v1"
 LONGEST_WORDS = 4_000
 MOST_GAPS_KEPT = 10_000
+MOST_PATH_BYTES_KEPT = 4 << 20
 _LARGEST_ON_FAT = (1 << 32) - 1
 _RECORD_BYTES = 1_500  # room for a file's inventory record and manifest line, generously
 _LOCK_SECONDS = 60.0
@@ -71,6 +72,7 @@ class Request:
     :ivar max_size: the largest file to read, in bytes.
     :ivar one_file_system: leave out mounts below a source.
     :ivar command: the command line, without secrets, for the record.
+    :ivar secrets: our own keys and passphrases, which are left out wherever they lie.
     """
 
     sources: Sequence[str]
@@ -81,6 +83,7 @@ class Request:
     authority: str = ""
     evidence_number: str = ""
     command: Sequence[str] = ()
+    secrets: Sequence[Path] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ def prepare(
     destination: Destination | None,
     *,
     each: Callable[[Record], None] | None = None,
-    progress: Progress = lambda files, size, of_files, of_bytes: None,
+    progress: Progress = lambda *_: None,
 ) -> Plan:
     """Look at the sources and the destination; nothing is written and no file is read.
 
@@ -168,7 +171,7 @@ def prepare(
     :raises UsageError: if the request contradicts itself or the destination.
     :raises StorageError: if there is not enough room for what was found.
     """
-    _check_words(request)
+    check_words(request)
     target = destination or Destination(Path("."))
     found = sources.resolve(request.sources)
     if destination is not None:
@@ -179,7 +182,8 @@ def prepare(
         exclude=tuple(request.exclude),
         max_size=request.max_size,
         one_file_system=request.one_file_system,
-        destinations=_identities(destination),
+        destinations=_identities([target.directory] if destination else []),
+        secrets=_identities(request.secrets),
         mounts=all_mounts,
         named=named,
     )
@@ -187,7 +191,10 @@ def prepare(
     seen = survey.look(
         found, rules, accounts, each, lambda files, size: progress(files, size, None, None)
     )
-    plan = Plan(request, target, found, rules, accounts, seen, "", ())
+    remarks: tuple[str, ...] = ()
+    if not found.tree.wanted and not found.tree.children:
+        remarks = ("none of the sources is there; the bundle will record that and nothing else",)
+    plan = Plan(request, target, found, rules, accounts, seen, "", remarks)
     return plan if destination is None else _against_destination(plan, all_mounts)
 
 
@@ -197,7 +204,7 @@ def run(
     actor: Actor,
     *,
     now: Callable[[], datetime],
-    progress: Progress = lambda files, size, of_files, of_bytes: None,
+    progress: Progress = lambda *_: None,
     published: Callable[[Collected], None] | None = None,
 ) -> Collected:
     """Collect, seal and enter.
@@ -216,6 +223,9 @@ def run(
     staged = plan.destination.incoming / bundle_id
     with durable.private_umask():
         durable.ensure_directory(plan.destination.incoming)
+        # Known only now, where the directory is new: it may lie inside a source.
+        own = _identities([plan.destination.directory, plan.destination.incoming])
+        plan = replace(plan, rules=replace(plan.rules, destinations=own))
         try:
             with Draft(staged) as draft:
                 _read(plan, draft, collected, progress)
@@ -233,18 +243,36 @@ def run(
             err.hint = err.hint or f"nothing was sealed; what was copied so far is in {staged}"
             raise
         durable.publish(staged, collected.path)
-    if published is not None:
-        published(collected)
-    if not plan.destination.case:
-        _tidy(plan.destination.incoming)
     collected.statement_sha256 = hashlib.sha256(envelope).hexdigest()
-    _enter(plan.destination, collected)
+    try:
+        if published is not None:
+            published(collected)
+        if not plan.destination.case:
+            _tidy(plan.destination.incoming)
+        _enter(plan.destination, collected)
+    except KeyboardInterrupt as err:
+        why = "interrupted when the bundle was sealed already"
+        raise InterruptedCollection("collect", None, why, hint=_standing(plan, collected)) from err
+    except CustodyError as err:
+        err.hint = "; ".join(filter(None, (_standing(plan, collected), err.hint)))
+        raise
     return collected
 
 
-def _check_words(request: Request) -> None:
+def check_words(request: Request) -> None:
+    """Make sure that the request names something, in words that fit into a statement.
+
+    :raises UsageError: otherwise.
+    """
     if not request.sources:
         raise UsageError("collect", None, "no source is named", hint="custody collect SOURCE...")
+    if not all(request.sources):
+        raise UsageError(
+            "collect", "", "a source's name is empty; nothing was written",
+            hint="an unset variable on the command line?",
+        )  # fmt: skip
+    if request.max_size is not None and request.max_size > LARGEST_FILE:
+        raise UsageError("collect", "--max-size", f"at most {LARGEST_FILE} bytes can be said")
     for name in ("note", "authority", "evidence_number"):
         text = getattr(request, name)
         if len(text.encode("utf-8", "surrogateescape")) > LONGEST_WORDS:
@@ -266,11 +294,16 @@ def _refuse_inside(found: Sources, destination: Destination) -> None:
                 )
 
 
-def _identities(destination: Destination | None) -> frozenset[tuple[int, int]]:
-    if destination is None or not destination.directory.is_dir():
-        return frozenset()
-    status = destination.directory.stat()
-    return frozenset(((status.st_dev, status.st_ino),))
+def _identities(paths: Iterable[Path]) -> frozenset[tuple[int, int]]:
+    """Device and inode of those that are there."""
+    found = set()
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        found.add((status.st_dev, status.st_ino))
+    return frozenset(found)
 
 
 def _against_destination(plan: Plan, all_mounts: Mapping[bytes, Mount]) -> Plan:
@@ -286,7 +319,10 @@ def _against_destination(plan: Plan, all_mounts: Mapping[bytes, Mount]) -> Plan:
             " nothing was written",
             hint="use a disk with another file system, or leave it out with --max-size",
         )  # fmt: skip
-    space = os.statvfs(place)
+    try:
+        space = os.statvfs(place)
+    except OSError as err:
+        raise durable.storage_error("collect into", plan.destination.directory, err) from err
     free = space.f_bavail * space.f_frsize
     needed = (seen.bytes if on_fat else seen.allocated) + seen.files * _RECORD_BYTES
     if needed > free:
@@ -299,13 +335,13 @@ def _against_destination(plan: Plan, all_mounts: Mapping[bytes, Mount]) -> Plan:
         return plan
     device = mount.source if mount else "unknown"
     warning = f"destination is on the same disk as the source ({device})"
-    return replace(plan, same_disk=device, remarks=(warning,))
+    return replace(plan, same_disk=device, remarks=(*plan.remarks, warning))
 
 
 def _existing(directory: Path) -> Path:
     """The directory itself, or the nearest one above it that is there already."""
     place = Path(os.path.abspath(directory))
-    while not place.exists():
+    while not os.path.exists(place):
         place = place.parent
     return place
 
@@ -380,8 +416,8 @@ def _acquisition(
         "clock": dict(collected.clock),
         "tool": tool.facts(),
         "command": [metadata.text(os.fsencode(word)) for word in request.command],
-        "sources": [_asked(asked) for asked in plan.sources.asked],
-        "exclude": list(request.exclude),
+        "sources": list(_asked(plan.sources.asked)),
+        "exclude": [metadata.text(os.fsencode(glob)) for glob in request.exclude],
         "max_size": request.max_size,
         "one_file_system": request.one_file_system,
         "destination_on_source_disk": plan.same_disk,
@@ -394,9 +430,22 @@ def _acquisition(
     return {key: value for key, value in record.items() if value not in ("", [], None, {})}
 
 
-def _asked(asked: sources.Asked) -> dict[str, Any]:
-    text = metadata.text(os.fsencode(asked.text))
-    return {"asked": text, "paths": [metadata.path_fields(path) for path in asked.paths]}
+def _asked(asked: Sequence[sources.Asked]) -> Iterator[dict[str, Any]]:
+    """The sources as asked for; of a glob's millions of paths the first, the rest counted.
+
+    All of them are in the inventory; this record has a limit for its readers.
+    """
+    room = MOST_PATH_BYTES_KEPT
+    for one in asked:
+        kept = []
+        for path in one.paths:
+            room -= len(path)
+            if room < 0:
+                break
+            kept.append(metadata.path_fields(path))
+        record = {"asked": metadata.text(os.fsencode(one.text)), "paths": kept}
+        omitted = len(one.paths) - len(kept)
+        yield {**record, "paths_omitted": omitted} if omitted else record
 
 
 def _statement(
@@ -463,23 +512,19 @@ def _tidy(incoming: Path) -> None:
         return
 
 
-def _not_entered(collected: Collected) -> str:
-    return f"the bundle is sealed in {collected.path}; the next collect into this case enters it"
+def _standing(plan: Plan, collected: Collected) -> str:
+    """What is true of a bundle that is published when something fails after that."""
+    sealed = f"the bundle is sealed in {collected.path}"
+    in_case = plan.destination.case is not None
+    return f"{sealed}; the next collect into this case enters it" if in_case else sealed
 
 
 def _enter(destination: Destination, collected: Collected) -> None:
     if destination.case is None or destination.log_key is None:
         return
-    try:
-        entered, collected.refused = entering.enter_pending(
-            destination.case, destination.log_key, destination.signers, _LOCK_SECONDS
-        )
-    except LockedError as err:
-        err.hint = _not_entered(collected)
-        raise
-    except KeyboardInterrupt as err:
-        why = "interrupted before the bundle was entered in the ledger"
-        raise InterruptedCollection("collect", None, why, hint=_not_entered(collected)) from err
+    entered, collected.refused = entering.enter_pending(
+        destination.case, destination.log_key, destination.signers, _LOCK_SECONDS
+    )
     if collected.bundle_id not in entered:
         why = collected.refused.get(collected.bundle_id, "it is not among the pending bundles")
         raise NotFoundError("enter bundle", collected.path, why)

@@ -48,7 +48,9 @@ TOP_LEVEL = frozenset(
 
 LARGEST_TAG_FILE = 1 << 20
 LARGEST_ACQUISITION = 64 << 20
-LONGEST_RECORD = 1 << 20
+LONGEST_RECORD = (
+    4 << 20
+)  # the longest path of a walk, twice, every byte of it escaped, and attributes
 LARGEST_RECEIPT = 1 << 20
 
 
