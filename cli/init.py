@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from custody.errors import UsageError
+
 from . import console, ledger_where, options
 from .frame import Verb
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from custody.identity.keys import KeyFolder, Passphrase, StoredKey
+
+_LONGEST_WORDS = 4_000
 
 app = Verb("Open a case: its directory, its ledger, its first entry.")
 
@@ -64,7 +68,10 @@ def init(
     for word, text in words.items():
         options.plain_text(f"--{word}", text)
     now = clock.now()
-    number = number or directory.resolve().name
+    number = number or console.safe(directory.resolve().name)
+    if len(number) + len(title) > _LONGEST_WORDS:
+        why = f"together longer than {_LONGEST_WORDS} characters"
+        raise UsageError("open case", "--number and --title", why)
     cases.refuse_taken(directory)
     home = options.home()
     folder = KeyFolder(home / "keys")

@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from custody import clock, durable, reading
 from custody.errors import (
-    CustodyError,
     FormatError,
     NotFoundError,
     UnknownFormatError,
@@ -123,7 +123,11 @@ def refuse_taken(directory: Path) -> None:
     """
     if not os.path.lexists(directory):
         return
-    if not directory.is_dir() or any(directory.iterdir()):
+    try:
+        taken = not directory.is_dir() or any(directory.iterdir())
+    except OSError as err:
+        raise durable.storage_error("open case", directory, err) from err
+    if taken:
         raise UsageError(
             "open case", directory, "there is something already; nothing was written",
             hint="name a directory that does not exist",
@@ -149,8 +153,7 @@ def create(
     :raises StorageError: if it could not be written.
     """
     refuse_taken(directory)
-    durable.ensure_directory(directory)
-    directory.chmod(durable.PRIVATE_DIRECTORY)
+    durable.ensure_private_directory(directory)
     for part in _PARTS:
         durable.make_directory(directory / part)
     record = record_bytes(number, title, log_key.key.name, now)
@@ -178,17 +181,22 @@ def open_case(directory: Path, memory: Memory | None = None) -> Case:
     :raises UnknownFormatError: if it is of a format that this program does not know.
     :raises FormatError: if the record is damaged.
     """
-    hint = f"custody init {directory}"
     try:
-        if not stat.S_ISDIR(directory.stat().st_mode):
-            raise NotFoundError("open case", directory, "it is not a directory", hint=hint)
-        data = reading.read_beneath(directory, RECORD, _LARGEST_RECORD)
-    except (OSError, NotFoundError) as err:
-        if isinstance(err, CustodyError) and err.what == "open case":
-            raise
-        why = "there is no case" if directory.is_dir() else "there is no such directory"
-        raise NotFoundError("open case", directory, why, hint=hint) from err
-    return replace(parse_record(directory, data), memory=memory)
+        is_directory = stat.S_ISDIR(directory.stat().st_mode)
+        if is_directory:
+            data = reading.read_beneath(directory, RECORD, _LARGEST_RECORD)
+            return replace(parse_record(directory, data), memory=memory)
+    except NotFoundError as err:
+        raise _no_case(directory, "there is no case") from err
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise _no_case(directory, "there is no such directory") from err
+    except OSError as err:
+        raise durable.storage_error("open case", directory, err) from err
+    raise _no_case(directory, "it is not a directory")
+
+
+def _no_case(directory: Path, why: str) -> NotFoundError:
+    return NotFoundError("open case", directory, why, hint=f"custody init {directory}")
 
 
 def parse_record(directory: Path, data: bytes) -> Case:
@@ -199,11 +207,15 @@ def parse_record(directory: Path, data: bytes) -> Case:
         if isinstance(kind, str) and kind.startswith("custody.case/") and kind != FORMAT:
             why = f"its format is {kind}; this program knows {FORMAT}"
             raise UnknownFormatError("open case", directory, why, hint="use a newer custody")
-        if tuple(sorted(document)) != _FIELDS or kind != FORMAT or not data.endswith(b"\n"):
-            raise FormatError("open case", directory, "case.json has unknown or missing fields")
-        if not all(isinstance(value, str) for value in document.values()):
-            raise FormatError("open case", directory, "case.json has a field of the wrong type")
+        _require_fields(document, whole=data.endswith(b"\n"))
         created = clock.parse_rfc3339(document["created"])
     except FormatError as err:
         raise FormatError("open case", directory, f"case.json is damaged: {err}") from err
     return Case(directory, document["case"], document["title"], document["origin"], created)
+
+
+def _require_fields(document: dict[str, Any], *, whole: bool) -> None:
+    if tuple(sorted(document)) != _FIELDS or document["format"] != FORMAT or not whole:
+        raise FormatError("read case.json", None, "unknown or missing fields")
+    if not all(isinstance(value, str) for value in document.values()):
+        raise FormatError("read case.json", None, "a field of the wrong type")
