@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Task = TypeVar("Task")
@@ -20,7 +20,7 @@ def in_order(
     workers: int,
     ahead: int,
     tick: Callable[[], None] = lambda: None,
-    drop: Callable[[Task], None] = lambda task: None,
+    drop: Callable[[Task], None] = lambda _task: None,
 ) -> Iterator[Result]:
     """Run every task, at most *ahead* of them at a time, and give the results in order.
 

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from custody import durable
 
@@ -63,7 +63,7 @@ class Pump:
         """End the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def __enter__(self) -> Pump:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,7 +74,7 @@ class Pump:
         source: int,
         target: int | None,
         size: int,
-        tick: Callable[[int], None] = lambda done: None,
+        tick: Callable[[int], None] = lambda _done: None,
     ) -> Copied:
         """Copy the first *size* bytes of *source*, or, without *target*, only hash them.
 
@@ -119,8 +119,9 @@ class Pump:
             short = len(data) < piece.length
             following = None if short else next(plan, None)
             written = target if len(data) and not piece.hole else None
-            self._send(ring, source, written, _Piece(piece.offset, len(data), False), following,
-                       buffer)
+            self._send(
+                ring, source, written, _Piece(piece.offset, len(data), False), following, buffer
+            )
             if short:
                 break
         return Copied(done, digest.hexdigest())
@@ -182,12 +183,22 @@ def _write(fd: int, data: memoryview, offset: int) -> None:
         set_direct(fd, False)
     try:
         while data:
-            count = os.pwrite(fd, data, offset)
+            count = _write_some(fd, data, offset)
             data, offset = data[count:], offset + count
             if count % _ALIGNMENT:
                 set_direct(fd, False)
     except OSError as err:
         raise durable.storage_error("write", "payload", err) from err
+
+
+def _write_some(fd: int, data: memoryview, offset: int) -> int:
+    try:
+        return os.pwrite(fd, data, offset)
+    except OSError as err:
+        if err.errno != errno.EINVAL:
+            raise
+    set_direct(fd, False)  # a device with larger blocks, or a file system that only promised it
+    return os.pwrite(fd, data, offset)
 
 
 def _lengthen(fd: int, length: int) -> None:

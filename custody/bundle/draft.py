@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from custody import __version__, durable
 from custody.bundle import content, layout
@@ -47,7 +47,7 @@ class Draft:
         self._manifest = self._stream(bagit.MANIFEST_NAME)
         self._inventory = self._stream(layout.INVENTORY)
 
-    def __enter__(self) -> Draft:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
