@@ -121,7 +121,8 @@ def assess(
     rules = library.rules_on(as_of)
     evaluator = _evaluator(facts, as_of, rules)
     owner = {rule.id: pack.id for pack in library.packs for rule in pack.rules}
-    duties = [_duty(rule, owner[rule.id], evaluator) for rule in rules.values()]
+    odd = contradictions(facts, as_of)
+    duties = [_duty(rule, owner[rule.id], evaluator, odd) for rule in rules.values()]
     return Assessment(
         record=record,
         facts=facts,
@@ -133,7 +134,7 @@ def assess(
         duties=tuple(sorted(duties, key=_urgency)),
         choices=tuple(_choices(library, rules, evaluator)),
         not_evaluated=tuple(_not_evaluated(library, evaluator)),
-        contradictions=contradictions(facts, as_of),
+        contradictions=odd,
     )
 
 
@@ -165,12 +166,18 @@ def answer_of(rule: Rule, value: Truth) -> str:
     return yes if value is Truth.YES else no
 
 
-def _duty(rule: Rule, pack: str, evaluator: Evaluator) -> Duty:
+def _duty(rule: Rule, pack: str, evaluator: Evaluator, odd: tuple[Contradiction, ...]) -> Duty:
     trace = evaluator.rule(rule.id)
     answer = answer_of(rule, trace.value)
     due = progress.by_when(rule, evaluator.facts, evaluator.as_of)
     done = progress.of(rule, evaluator.facts, relevant=answer != "not required")
     notes = [note.text for note in rule.notes if _shown(note.when, evaluator)]
+    used = set(trace.facts()) if odd else set()
+    notes += [
+        f"rests on facts that contradict each other: {entry.text}"
+        for entry in odd
+        if used.intersection(entry.facts)
+    ]
     if trace.value is Truth.UNKNOWN:
         notes.insert(0, _meanwhile(rule, trace.needs))
     return Duty(

@@ -6,6 +6,7 @@ YAML with operators in words, and nothing in it is ever executed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -98,6 +99,13 @@ class Trace:
     found: str = ""
     needs: tuple[str, ...] = ()
     of: tuple[Trace, ...] = ()
+
+    def facts(self) -> Iterator[str]:
+        """The names of all facts that were looked at, also by the rules that were asked for."""
+        if self.fact and self.test != "rule":
+            yield self.fact
+        for part in self.of:
+            yield from part.facts()
 
     def as_json(self, *, expand: bool = False) -> dict[str, object]:
         """The tree as plain JSON; a rule asked for stands there by id unless *expand* is set."""

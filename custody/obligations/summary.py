@@ -70,9 +70,15 @@ def row(duty: Duty) -> tuple[str, ...]:
         duty.answer,
         due(duty, short=True),
         why(duty.because),
-        ", ".join(duty.needs) or "; ".join(part.item for part in duty.progress.missing) or "-",
+        _missing(duty),
         duty.progress.done_on.isoformat() if duty.progress.done_on else "open",
     )
+
+
+def _missing(duty: Duty) -> str:
+    if duty.answer == UNDETERMINED and not duty.needs:
+        return "confirm with counsel"
+    return ", ".join(duty.needs) or "; ".join(part.item for part in duty.progress.missing) or "-"
 
 
 def due(duty: Duty, *, short: bool = False) -> str:

@@ -28,6 +28,7 @@ LARGEST_TOKEN = 1 << 20
 LARGEST_ATTACHED = 64 << 20
 ATTACHMENT_STATEMENT = "statement.dsse.json"
 _ABOUT_BUNDLE = "bundle/"
+_ASSESSMENT = "obligations"
 _ENVELOPE_NAME = re.compile(r"([0-9a-f]{64})\.dsse\.json\Z", re.ASCII)
 _TOKEN_NAME = re.compile(r"([0-9a-f]{64})\.tsr\Z", re.ASCII)
 
@@ -129,6 +130,7 @@ class Judge:
             return
         if hashlib.sha256(data).hexdigest() != Path(path).name:
             self._found(path, "the digest of its statement", Path(path).name, _MISNAMED)
+        strangers = self.unknown
         event = self._envelope(where, data)
         if event is None:
             return
@@ -142,20 +144,43 @@ class Judge:
                 self._found(where, f"sha256:{pinned}", name[:400], why)
         for name in named.keys() - set(files):
             self._found(f"{path}/{name}", "a file", "nothing", "an attached file is missing")
-        for name in files:
-            if name != ATTACHMENT_STATEMENT:
-                self._attached(f"{path}/{name}", named.get(name))
+        kept = {
+            name: self._attached(f"{path}/{name}", named.get(name))
+            for name in files
+            if name != ATTACHMENT_STATEMENT
+        }
+        # Working out takes time, so it is done only for those whom the verifier knows.
+        if event.details.get("kind") == _ASSESSMENT and self.unknown == strangers:
+            self._worked_out(path, {name: data for name, data in kept.items() if data is not None})
 
-    def _attached(self, path: str, expected: str | None) -> None:
+    def _attached(self, path: str, expected: str | None) -> bytes | None:
         if expected is None:
             why = "a file that the attachment's statement does not name"
             self._found(path, "nothing", "a file", why)
-            return
+            return None
         data = self._read(path, LARGEST_ATTACHED)
         if data is not None and hashlib.sha256(data).hexdigest() != expected:
             found = f"sha256:{hashlib.sha256(data).hexdigest()}"
             why = "the attached file differs from what its statement says"
             self._found(path, f"sha256:{expected}", found, why)
+        return data
+
+    def _worked_out(self, path: str, files: dict[str, bytes]) -> None:
+        """(13) an assessment follows from the record and the packs beside it."""
+        from custody.obligations import attachment
+
+        try:
+            again = attachment.recompute(files)
+        except FormatError as err:
+            self._found(path, "an assessment", err.why, "it cannot be worked out again")
+            return
+        for name in again.differences:
+            why = "the answers do not follow from the record and the packs beside them"
+            if again.is_finding:
+                self._found(f"{path}/{name}", "what they give", "something else", why)
+            else:
+                other = f"written by evaluator {again.evaluator[:40]}, which this program is not"
+                self._docket.remark(f"{path}/{name}", f"{why}: {other}")
 
     def _envelope(self, path: str, data: bytes) -> Event | None:
         try:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from custody import attaching
+from custody import attaching, clock, entering
 from custody.case import Case, open_case
 from custody.errors import FormatError
-from custody.obligations import attachment
+from custody.formats.statement import Actor
+from custody.identity.keys import FixedPassphrase, KeyFolder
+from custody.obligations import attachment, library, record
+from custody.obligations.assess import assess
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "sample_logs" / "incident.yaml"
@@ -141,6 +145,42 @@ def test_what_was_changed_afterwards_is_found(custody: Any, case: Case) -> None:
     with pytest.raises(FormatError, match="differs"):
         item.files()
     assert history(custody, case)[0]["recomputed"] == "damaged"
+
+
+def test_verify_works_an_assessment_out_again(custody: Any, case: Case) -> None:
+    """Answers that do not follow from their record are a finding, though rightly signed."""
+    answers = _forge(custody, case, b'"required"', b'"not required"')
+    done = custody("verify", case.directory, "--json", exit_code=10)
+    findings = json.loads(done.stdout)["findings"]
+    assert any(answers in one["path"] and "do not follow" in one["message"] for one in findings)
+
+
+def test_another_evaluator_is_a_remark(custody: Any, case: Case) -> None:
+    """Answers by another version of the evaluator may differ; that is said, and no finding."""
+    _forge(custody, case, b'"evaluator": "1"', b'"evaluator": "0"')
+    custody("verify", case.directory, exit_code=0)
+
+
+def _forge(custody: Any, case: Case, old: bytes, new: bytes) -> str:
+    """Attach answers that were changed before they were signed, and enter them."""
+    keys = KeyFolder(custody.home / "keys")
+    signer, log_key = (
+        keys.unlock(keys.pick(None, use).name, FixedPassphrase(b"")).signer
+        for use in ("signer", "log")
+    )
+    found = assess(record.parse(SAMPLE.read_bytes()), library.installed(), date(2026, 3, 10))
+    files = attachment.files(found, library.installed())
+    files["obligations.json"] = files["obligations.json"].replace(old, new)
+    item = attaching.publish(
+        attaching.in_case(case),
+        files,
+        attachment.details(found),
+        signer=signer,
+        actor=Actor(str(signer.key)),
+        now=clock.now(),
+    )
+    entering.enter_pending(case, log_key, [signer.key], 0)
+    return item.sha256
 
 
 def test_an_attachment_that_was_not_entered_is_entered_next(

@@ -177,6 +177,17 @@ def test_contradictions_are_named_and_not_refused(judge: Judge, text: str, fact:
     assert "Facts that contradict each other" in markdown(summary.build(found))
 
 
+def test_an_answer_on_contradictory_facts_says_so(judge: Judge) -> None:
+    """A duty that is ruled out by one of two facts that contradict each other is marked."""
+    text = BREACH.replace("unauthorized_access: yes", "unauthorized_access: no")
+    found = judge(text + PEOPLE)
+    duty = found.duty("us-mo-consumer-notice")
+    assert duty is not None
+    assert duty.answer == "not required"
+    assert "rests on facts that contradict each other" in notes(found, "us-mo-consumer-notice")
+    assert "contradict" not in notes(found, "us-mo-low-risk-record")
+
+
 def test_the_sample_does_not_contradict_itself(packs: Library) -> None:
     """Nothing in the sample record is called a contradiction."""
     assert assess(record.parse(SAMPLE), packs, AS_OF).contradictions == ()
