@@ -75,8 +75,20 @@ def _table(table: Table, width: int) -> None:
 
 
 def _cell(text: str, width: int) -> list[str]:
-    lines = (line for part in text.split("\n") for line in textwrap.wrap(console.safe(part), width))
-    return list(lines) or [""]
+    parts = (_breakable(console.safe(part), width) for part in text.split("\n"))
+    return [line for part in parts for line in textwrap.wrap(part, width)] or [""]
+
+
+def _breakable(text: str, width: int) -> str:
+    """*text* with a space where the name of a fact is too long for its column."""
+    words = []
+    for word in text.split():
+        rest = word
+        while len(rest) > width and (cut := max(map(rest[:width].rfind, "._"))) > 0:
+            words.append(rest[: cut + 1])
+            rest = rest[cut + 1 :]
+        words.append(rest)
+    return " ".join(words)
 
 
 def _one_by_one(table: Table, width: int) -> None:

@@ -13,6 +13,7 @@ from custody.obligations.progress import UNKNOWN, missing_words
 from custody.obligations.table import label
 
 _TOLD = {"duty", "permission", "advice", "confirm"}
+_NEEDS_IN_TABLE = 4  # the page of the rule lists all
 _SETTLED = {"not required", "not permitted", "information"}
 _HEADERS = ("recipient", "answer", "by when", "why", "missing", "done")
 
@@ -78,7 +79,11 @@ def row(duty: Duty) -> tuple[str, ...]:
 def _missing(duty: Duty) -> str:
     if duty.answer == UNDETERMINED and not duty.needs:
         return "confirm with counsel"
-    return ", ".join(duty.needs) or "; ".join(part.item for part in duty.progress.missing) or "-"
+    if duty.needs:
+        more = len(duty.needs) - _NEEDS_IN_TABLE
+        shown = ", ".join(duty.needs[:_NEEDS_IN_TABLE])
+        return f"{shown} and {more} more" if more > 0 else shown
+    return "; ".join(part.item for part in duty.progress.missing) or "-"
 
 
 def due(duty: Duty, *, short: bool = False) -> str:
