@@ -45,24 +45,16 @@ _PAIRS: tuple[tuple[str, str, object, str, object], ...] = (
         "incident.compromised", True, "incident.unauthorized_access", False,
     ),
     (
-        "the key was acquired, but not accessed",
-        "data.key_acquired", True, "data.key_accessed", False,
-    ),
-    (
-        "a school district, but not one of Missouri: its own state's law is not covered",
-        "entity.kind", "school_district", "entity.missouri_school_district", False,
-    ),
-    (
-        "a Missouri school district, but of another kind",
+        "a Missouri school district, but a business",
         "entity.missouri_school_district", True, "entity.kind", "business",
+    ),
+    (
+        "a Missouri school district, but a department of a city",
+        "entity.missouri_school_district", True, "entity.kind", "city_department",
     ),
     (
         "a determination is in writing, but none was made",
         "risk.in_writing", True, "risk.determined", False,
-    ),
-    (
-        "students' personal information is affected, but no personally identifiable information",
-        "data.student_data", True, "data.ferpa_pii", False,
     ),
 )  # fmt: skip
 

@@ -322,8 +322,8 @@ class ByState(FieldType):
                 place = "Missouri's residents stand under people.missouri_residents"
                 reading.problems.add(line, f"{field}.MO", '"MO"', place)
             elif name not in STATES:
-                hint = did_you_mean(name.upper(), ()) or "allowed: postal codes such as IL"
-                reading.problems.add(line, f"{field}.{name}", f'"{name}"', hint)
+                allowed = "allowed: postal codes such as IL" + did_you_mean(name, STATES)
+                reading.problems.add(line, f"{field}.{name}", f'"{name}"', allowed)
             else:
                 value = Count().read(part, f"{field}.{name}", reading)
                 counts[name] = value if isinstance(value, Range) else Range(0, None)

@@ -59,8 +59,9 @@ class Problems:
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """``; did you mean "ssn"?`` if something allowed looks like *word*, else nothing."""
-    close = difflib.get_close_matches(word.lower(), list(allowed), n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    by_lower = {name.lower(): name for name in allowed}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f'; did you mean "{by_lower[close[0]]}"?' if close else ""
 
 
 def shorten(text: str, most: int = 60) -> str:

@@ -30,17 +30,12 @@ _NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Facts, and what must come out.
-
-    :ivar varied: the fact that this scenario runs through, and *value* the one it has here.
-    """
+    """Facts, and what must come out."""
 
     pack: str
     name: str
     as_of: date
     facts: Facts
-    varied: str = ""
-    value: Value | None = None
     answers: Mapping[str, str] = field(default_factory=dict)
     holds: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -129,18 +124,14 @@ class _ScenarioReader(NodeReader):
         values = each.get("values")
         for at, node in enumerate(values.items if isinstance(values, Sequence) else ()):
             changed = facts.replace({fact: self.value(fact, node)})
-            yield self.one(group, name, changed, at, fact)
+            yield self.one(group, name, changed, at)
 
-    def one(
-        self, group: MappingNode, name: str, facts: Facts, at: int | None, varied: str = ""
-    ) -> Scenario:
+    def one(self, group: MappingNode, name: str, facts: Facts, at: int | None) -> Scenario:
         return Scenario(
             pack=self.pack,
             name=name if at is None else f"{name} [{at}]",
             as_of=self.as_of,
             facts=facts,
-            varied=varied,
-            value=facts.get(varied) if varied else None,
             answers=self.expected(group, "answers", name, at),
             holds=self.expected(group, "holds", name, at),
             needs=self.needed(group, name),

@@ -99,6 +99,7 @@ MISTAKES = [
     ("people: {notice_cost_usd: 1e3}", "line 2, people.notice_cost_usd", "two decimals"),
     ("people: {notice_cost_usd: $5}", "line 2, people.notice_cost_usd", "without a sign"),
     ("people: {residents_elsewhere: {XX: 1}}", "people.residents_elsewhere.XX", "postal codes"),
+    ("people: {residents_elsewhere: {il: 1}}", "residents_elsewhere.il", 'did you mean "IL"'),
     ("people: {residents_elsewhere: {MO: 1}}", "people.residents_elsewhere.MO", "missouri_res"),
     ("people: {affected_parties: residents}", "people.affected_parties", "a list of texts"),
     ("people: {affected_parties: [a, ...]}", "people.affected_parties[1]", "left over"),
