@@ -30,6 +30,7 @@ _MOMENT = re.compile(
 )
 _LOOSE_YES_NO = {"on": "yes", "y": "yes", "off": "no", "n": "no"}
 _LONGEST_TEXT = 20_000
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199  # so that no zone and no period leads out of the calendar
 
 
 @dataclass(slots=True)
@@ -152,6 +153,9 @@ class Moment(FieldType):
         match = _MOMENT.match(text)
         if not match and not _DATE.match(text):
             reading.wrong(node, field, self.allowed)
+            return None
+        if not _FIRST_YEAR <= int(text[:4]) <= _LAST_YEAR:
+            reading.wrong(node, field, f"a year from {_FIRST_YEAR} to {_LAST_YEAR}")
             return None
         try:
             if not match:

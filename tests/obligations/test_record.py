@@ -106,6 +106,8 @@ MISTAKES = [
     ("incident: {began_at: 2026-02-30}", "line 2, incident.began_at", "day is out of range"),
     ("incident: {began_at: 2026-3-1}", "line 2, incident.began_at", "a date such as"),
     ("incident: {began_at: 2026-03-01T02:10:00}", "incident.began_at", "set entity.time_zone"),
+    ("incident: {began_at: 0026-03-01}", "incident.began_at", "a year from 1900 to 2199"),
+    ("incident: {began_at: 9999-12-31T23:59:59-12:00}", "incident.began_at", "a year from 1900"),
     ("incident: {began_at: yesterday}", "line 2, incident.began_at", "a date such as"),
     ("data: {elements: [{kind: SSN}]}", "data.elements[0].kind", 'did you mean "ssn"'),
     ("data: {elements: [{kind: ssn, protction: none}]}", "data.elements[0].protction", "protec"),
