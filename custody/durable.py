@@ -30,6 +30,8 @@ _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
 _LOCK_POLL_SECONDS = 0.05
 _OPEN_AT_ONCE = 64
+_NO_LINK = (errno.ENOENT, errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP)  # no /proc, no links
+_NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOSYS)
 
 
 def storage_error(doing: str, path: object, err: OSError) -> StorageError:
@@ -102,20 +104,59 @@ def _write_new(path: Path, data: bytes, flags: int) -> None:
 
 
 def create(path: Path, data: bytes) -> None:
-    """Write a file that must not exist yet.
+    """Write a file that must not exist yet; it appears whole or not at all.
 
-    A failed attempt leaves no file behind.
+    A failed attempt leaves no file behind.  A crash may leave ``<name>.new`` where the file
+    system has no nameless files (NFS, FAT); the next attempt overwrites it.
 
     :raises ExistsError: if something stands at *path*.
     :raises StorageError: if it could not be written durably.
     """
     try:
-        _write_new(path, data, os.O_EXCL)
+        if not _create_nameless(path, data):
+            _create_staged(path, data)
         sync_directory(path.parent)
     except FileExistsError as err:
         raise ExistsError("create", path, "it exists already; nothing was overwritten") from err
     except OSError as err:
         raise storage_error("create", path, err) from err
+
+
+def _create_nameless(path: Path, data: bytes) -> bool:
+    """Write a file that has no name, and then give it one; False where that cannot be done."""
+    try:
+        fd = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, PRIVATE_FILE)
+    except (OSError, AttributeError) as err:
+        if isinstance(err, OSError) and err.errno not in _NO_NAMELESS:
+            raise
+        return False
+    try:
+        with _without_modes():
+            os.fchmod(fd, PRIVATE_FILE)
+        write_all(fd, data)
+        os.fsync(fd)
+        # A directory's descriptor, unused here, makes Python call linkat and follow the link.
+        os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+    except OSError as err:
+        if err.errno not in _NO_LINK:
+            raise
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _create_staged(path: Path, data: bytes) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    staged = path.with_name(path.name + ".new")
+    _write_new(staged, data, os.O_TRUNC)
+    try:
+        _rename_new(staged, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(staged)
+        raise
 
 
 def create_or_equal(path: Path, data: bytes) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -419,3 +421,17 @@ def test_a_checkpoint_from_paper(custody: Any, desk: Desk, tmp_path: Path) -> No
     assert "has only 1 now" in done.stdout
     kept.write_text("a note\n")
     custody(*verify, "--ledger", desk.ledger, env=elsewhere, exit_code=2)
+
+
+def test_a_busy_ledger_is_exit_13_with_the_holder(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """Who writes is named by process id; nothing is written, and waiting has an end."""
+    source = tmp_path / "source"
+    source.write_text("evidence\n")
+    with desk.case.locked(0):
+        done = custody("collect", source, "--case", desk.directory, exit_code=13)
+        assert f"process {os.getpid()} is writing to it" in done.stderr
+        start = time.monotonic()
+        custody("ledger", "receipt", "x", "--wait", "1", "--case", desk.directory, exit_code=13)
+        assert 1 <= time.monotonic() - start < 30
+    assert list((desk.directory / "bundles").iterdir()) == []
+    custody("collect", source, "--case", desk.directory, exit_code=0)

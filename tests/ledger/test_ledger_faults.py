@@ -32,7 +32,7 @@ class KilledError(BaseException):
 class FaultyOs:
     """The `os` that durable sees; one of its writing calls goes wrong."""
 
-    WRITING = frozenset({"write", "fsync", "replace", "rename", "unlink", "fchmod"})
+    WRITING = frozenset({"write", "fsync", "replace", "rename", "link", "unlink", "fchmod"})
 
     def __init__(self, fail_at: int, mode: str) -> None:
         self.fail_at = fail_at
