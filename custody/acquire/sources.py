@@ -1,7 +1,7 @@
 """From what was asked to what will be walked: files, directories, globs, links.
 
 All sources together become one tree of names, so that overlapping sources are read once and
-siblings given one by one are named like siblings found in a walk.  Nothing is opened here; a
+siblings given one by one are named like siblings found in a walk.  No file is opened here; a
 glob never passes through a symbolic link, because an attacker may have planted it.
 """
 
@@ -65,8 +65,9 @@ def resolve(requests: Sequence[str]) -> Sources:
     """Find the real paths of *requests* (files, directories or globs).
 
     The directory part is resolved as the system would; a last component that is a symbolic link
-    is itself a source, and so is what it points at.  Only what is not there is missing; what
-    cannot be looked at is a source, so that the walk records why.
+    is itself a source, and so is what it points at, if it was named and not found by a glob.
+    Only what is not there is missing; what cannot be looked at is a source, so that the walk
+    records why.
     """
     tree, asked, missing = Node(), [], []
     for request in requests:
@@ -96,8 +97,7 @@ def _paths(request: str) -> Iterator[bytes]:
     if not _MAGIC.search(request) or not _is_missing(path):
         yield from _with_targets(path)
         return
-    for match in expand(request):
-        yield from _with_targets(match)
+    yield from expand(request)  # whoever plants a link that fits leads us nowhere
 
 
 def _with_targets(path: bytes) -> Iterator[bytes]:
@@ -126,7 +126,8 @@ def expand(pattern: str) -> Iterator[bytes]:
     cannot be listed is given itself: who reads it will say why, and no match is lost silently.
     """
     parts = os.path.abspath(pattern).strip("/").split("/")
-    fixed = next(index for index, part in enumerate(parts) if _MAGIC.search(part))
+    # ".." may have taken the pattern away again: then all of it is fixed
+    fixed = next((i for i, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
     base = os.path.realpath(os.fsencode("/" + "/".join(parts[:fixed])))
     yield from sorted(_expand(base, [os.fsencode(part) for part in parts[fixed:]]))
 
@@ -198,11 +199,24 @@ def _match(
 
 
 def _names(directory: bytes) -> list[tuple[bytes, bool]]:
-    with os.scandir(directory) as entries:
-        return [(entry.name, _is_directory(entry)) for entry in entries]
+    fd = _open_quietly(directory)
+    try:
+        with os.scandir(fd) as entries:
+            return [(os.fsencode(entry.name), _is_directory(entry)) for entry in entries]
+    finally:
+        os.close(fd)
 
 
-def _is_directory(entry: os.DirEntry[bytes]) -> bool:
+def _open_quietly(directory: bytes) -> int:
+    """Open a directory for listing, without touching its access time where the system allows."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        return os.open(directory, flags | getattr(os, "O_NOATIME", 0))
+    except PermissionError:  # only the owner and root may ask for O_NOATIME
+        return os.open(directory, flags)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir(follow_symlinks=False)
     except OSError:

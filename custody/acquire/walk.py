@@ -142,7 +142,7 @@ class _Walker:
                 os.close(frame.fd)
 
     def run(self, tree: Node) -> Iterator[Step]:
-        root = os.open("/", _PASS_FLAGS if not tree.wanted else _DIRECTORY_FLAGS)
+        root = _open_directory(None, b"/", whole=tree.wanted)
         place = Place(b"/", names.PAYLOAD)
         if tree.wanted:
             yield Noted(self.directory_record(root, place.path, ancestor=False))
@@ -285,7 +285,7 @@ class _Walker:
         return fd
 
 
-def _open_directory(parent: int, name: bytes, *, whole: bool) -> int:
+def _open_directory(parent: int | None, name: bytes, *, whole: bool) -> int:
     if not whole:
         return os.open(name, _PASS_FLAGS, dir_fd=parent)
     try:
