@@ -16,6 +16,7 @@ from . import (
     console,
     exit_codes,
     ledger_checkpoint,
+    ledger_export,
     ledger_prove,
     ledger_receipt,
     ledger_where,
@@ -263,4 +264,5 @@ def _tell(word: console.Word, findings: tuple[Finding, ...]) -> None:
 app.command()(ledger_checkpoint.checkpoint)
 app.command()(ledger_prove.prove)
 app.command()(ledger_receipt.receipt)
+app.command()(ledger_export.export)
 app.add_typer(ledger_witness.app, name="witness")

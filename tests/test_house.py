@@ -37,6 +37,7 @@ LAYERS = {
     "custody.ledger.checkpoint": PURE,
     "custody.ledger.consistency": PURE,
     "custody.ledger.entry": PURE,
+    "custody.ledger.export": PURE,
     "custody.ledger.growth": PURE,
     "custody.ledger.judge": PURE,
     "custody.ledger.merkle": PURE,

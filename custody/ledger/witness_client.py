@@ -126,12 +126,12 @@ def _request(ledger: LedgerReader, published: Published, old: int) -> bytes:
 def _contradiction(size: int, published: Published) -> str:
     if size > published.size:
         return (
-            f"it says that it signed {size} entries of this ledger, which has {published.size}: the ledger"
-            " was put back to an older state, or its end was cut off"
+            f"it says that it signed {size} entries of this ledger, which has {published.size}:"
+            " the ledger was put back to an older state, or its end was cut off"
         )
     return (
-        f"it says that it signed another ledger of the same size {size} under this name: the history was"
-        " rewritten, or different people are shown different ones"
+        f"it says that it signed another ledger of the same size {size} under this name: the"
+        " history was rewritten, or different people are shown different ones"
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -14,7 +17,7 @@ from typing import Any
 import pytest
 
 from custody.case import Case, open_case
-from custody.formats import statement
+from custody.formats import canonical, statement
 from custody.formats.statement import Actor, Event
 from custody.identity.keys import FixedPassphrase, KeyFolder
 from custody.identity.signing import Signer, seal
@@ -435,3 +438,33 @@ def test_a_busy_ledger_is_exit_13_with_the_holder(custody: Any, desk: Desk, tmp_
         assert 1 <= time.monotonic() - start < 30
     assert list((desk.directory / "bundles").iterdir()) == []
     custody("collect", source, "--case", desk.directory, exit_code=0)
+
+
+EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "|cmd", "\uff1d1", 'a"b', "a,b", "a\r\nb"]
+
+
+def test_export_as_json_lines_keeps_everything(custody: Any, desk: Desk) -> None:
+    """From each line the entry can be printed again, byte for byte."""
+    desk.append(*[desk.entry("noted", START, item=word) for word in EVIL])
+    done = custody("ledger", "export", "--case", desk.directory, exit_code=0)
+    entries = list(desk.case.ledger.entries())
+    found = lines(done.stdout)
+    assert len(found) == len(entries)
+    for data, line in zip(entries, found, strict=True):
+        assert canonical.dump(line["envelope"]) + b"\n" == data
+        assert line["sha256"] == hashlib.sha256(data).hexdigest()
+    assert [line["statement"]["predicate"]["item"] for line in found[1:]] == EVIL
+
+
+def test_export_as_csv_is_safe_in_a_spreadsheet(custody: Any, desk: Desk) -> None:
+    """No cell begins like a formula, and each entry is one row of one line."""
+    desk.append(*[desk.entry("noted", START, item=word, comment=word) for word in EVIL])
+    done = custody("ledger", "export", "--format", "csv", "--case", desk.directory, exit_code=0)
+    rows = list(csv.reader(io.StringIO(done.stdout, newline=""), strict=True))
+    assert rows[0][:6] == ["index", "type", "time", "actor", "item", "summary"]
+    assert len(rows) == 1 + 1 + len(EVIL)
+    for row in rows:
+        assert not [cell for cell in row if cell.strip()[:1] in set("=+-@|%\uff1d")]
+        assert all(cell.isprintable() for cell in row)
+    assert rows[2][4] == "'=1+1"
+    assert custody("ledger", "export", "--format", "xls", "--case", desk.directory).returncode == 2
