@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from custody.attaching import Attachment, Target
     from custody.case import Case
     from custody.formats.statement import Actor
+    from custody.identity.keys import Passphrase
     from custody.identity.signing import Signer
     from custody.obligations.assess import Assessment
     from custody.obligations.attachment import Difference
@@ -31,6 +32,24 @@ def publish(target: Target, found: Assessment, signer: Signer, actor: Actor) -> 
         now=clock.now(),
     )
     console.remark(f"attached: {made.directory}")
+    return made
+
+
+def attach(
+    command: str, found: Assessment, bundle: str, key: str | None, secret: Passphrase
+) -> Attachment:
+    """Attach an assessment to a bundle, or to the case as a whole, and enter it.
+
+    :param command: what the user typed, for a hint.
+    """
+    from custody import attaching
+
+    from . import desk
+
+    keeper = desk.ready(command, key, secret)
+    target = attaching.in_case(keeper.case, bundle)
+    made = publish(target, found, keeper.signer, keeper.actor)
+    keeper.enter_attachments()
     return made
 
 

@@ -10,14 +10,17 @@ import typer
 
 from custody.errors import ExistsError, UsageError
 
-from . import console, exit_codes, record_file
+from . import console, exit_codes, options, record_file
 from .frame import Verb
 
-app = Verb("Write an incident record, and check one.")
+app = Verb("Write an incident record, check one, enter it in a case.")
 
 NewFileArgument = Annotated[
     Path | None,
     typer.Argument(metavar="[FILE]", help="The new record (.yaml); otherwise it is printed."),
+]
+BundleArgument = Annotated[
+    str | None, typer.Argument(metavar="[BUNDLE]", help="A bundle of the case.")
 ]
 NoQuestionsOption = Annotated[
     bool, typer.Option("--no-questions", help="Ask nothing, also on a terminal.")
@@ -87,6 +90,27 @@ def check(file: record_file.FileArgument) -> int | None:
     }
     console.result_json("incident-check", document)
     return None
+
+
+@app.command()
+def attach(
+    file: record_file.FileArgument,
+    bundle: BundleArgument = None,
+    key: options.KeyOption = None,
+    passphrase_file: options.PassphraseFileOption = None,
+    passphrase_fd: options.PassphraseFdOption = None,
+) -> None:
+    """Attach a record, with who must be told, to a bundle or to the case, and enter it."""
+    from . import attached, passphrase
+
+    found = record_file.assessed(file, None)
+    secret = passphrase.source(passphrase_file, passphrase_fd)
+    made = attached.attach("incident attach FILE", found, bundle or "", key, secret)
+    if console.mode().json:
+        document = {"attachment": made.sha256, "path": str(made.directory), "bundle": bundle}
+        console.result_json("attached", document)
+    else:
+        console.result("attachment ", made.sha256)
 
 
 @app.command()

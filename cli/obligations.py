@@ -13,7 +13,6 @@ from . import console, document, options, record_file
 from .frame import Verb
 
 if TYPE_CHECKING:
-    from custody.identity.keys import Passphrase
     from custody.obligations.assess import Assessment
 
 app = Verb("Who must be told, by when, and why.")
@@ -83,9 +82,10 @@ def obligations(
         if what_if:
             why = "what is attached rests on the record alone"
             raise UsageError("read the command line", "--attach and --what-if", why)
-        from . import passphrase
+        from . import attached, passphrase
 
-        _attach(found, bundle or "", key, passphrase.source(passphrase_file, passphrase_fd))
+        secret = passphrase.source(passphrase_file, passphrase_fd)
+        attached.attach("obligations FILE --attach", found, bundle or "", key, secret)
     if explain is not None:
         _explain(found, explain, markdown)
     else:
@@ -100,17 +100,6 @@ def _history(file: Path | None) -> None:
     if file is not None:
         raise UsageError("read the command line", file, "--history asks about a case, not a file")
     attached.history(cases.open_case(options.needed_case("obligations --history")))
-
-
-def _attach(found: Assessment, bundle: str, key: str | None, secret: Passphrase) -> None:
-    from custody import attaching
-
-    from . import attached, desk
-
-    keeper = desk.ready("obligations FILE --attach", key, secret)
-    target = attaching.in_case(keeper.case, bundle)
-    attached.publish(target, found, keeper.signer, keeper.actor)
-    keeper.enter_attachments()
 
 
 def _show(found: Assessment, *, markdown: bool, short: bool) -> None:

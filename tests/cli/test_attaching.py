@@ -116,6 +116,15 @@ def test_a_newer_assessment_names_the_one_it_supersedes(
     assert custody("verify", case.directory, exit_code=0)
 
 
+def test_incident_attach_does_the_same(custody: Any, case: Case) -> None:
+    """`incident attach` enters a record with its answers, as `obligations --attach` does."""
+    done = custody("incident", "attach", SAMPLE, "--json", "--case", case.directory, exit_code=0)
+    (item,) = attaching.every(case)
+    assert json.loads(done.stdout)["attachment"] == item.sha256
+    assert set(item.files()) == FILES
+    assert entries(custody, case) == ["case-opened", "attached"]
+
+
 def test_no_fact_of_the_record_is_in_the_ledger(custody: Any, case: Case) -> None:
     """The entry has digests, the packs and the day; nothing of what the record says."""
     custody("obligations", SAMPLE, "--attach", "--short", "--case", case.directory, exit_code=0)
