@@ -67,17 +67,18 @@ class Reader:
         finally:
             os.close(step.fd)
 
-    def read(self, directory: int, place: Place, listed: Listed, *, marked: bool) -> Record:
+    def read(
+        self, directory: int, place: Place, listed: Listed, *, marked: bool, only: bool = False
+    ) -> Record:
         """Read one name of an open directory.
 
+        :param only: read nothing but the listed inode; another file there is as good as none.
         :returns: its inventory record.
         :raises StorageError: if the payload could not be written.
         """
         path = place.join(listed.name)
         try:
             status = os.stat(listed.name, dir_fd=directory, follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode):
-                return self._link(directory, path, listed.name)
             if not stat.S_ISREG(status.st_mode):
                 return self._special(directory, path, listed.name, status)
         except OSError as err:
@@ -90,6 +91,8 @@ class Reader:
         except OSError as err:
             return failed(path, outcome_of(err), err) | metadata.describe(status, self._accounts)
         try:
+            if only and os.fstat(fd).st_ino != listed.inode:
+                return failed(path, outcomes.VANISHED, OSError(errno.ENOENT, "another file"))
             return self._open_file(
                 fd, directory, path, listed.name, place.payload(listed.name, marked=marked)
             )
@@ -122,6 +125,9 @@ class Reader:
         return record
 
     def _special(self, directory: int, path: bytes, name: bytes, status: os.stat_result) -> Record:
+        """What is not opened: a link, FIFO, socket or device, or a directory that is new here."""
+        if stat.S_ISLNK(status.st_mode):
+            return self._link(directory, path, name)
         about = metadata.describe_unopened(directory, name, self._accounts)
         if stat.S_ISDIR(status.st_mode):
             err = OSError(errno.EISDIR, "a directory stands here now")

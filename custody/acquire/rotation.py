@@ -13,6 +13,8 @@ from custody.acquire.reader import Read, Reader
 from custody.acquire.walk import Finished, Listed, listed_inode
 from custody.formats import inventory
 
+_NOBODY = metadata.Accounts({}, {})
+
 
 class _Missed(NamedTuple):
     """A file that was not there under the name it was listed under.
@@ -96,9 +98,10 @@ class Moved:
                 yield metadata.path_fields(path) | moved | to
             return
         for other in sorted(now.names.get(inode, ())):
-            if self._is_taken(step, other):
+            if self._is_taken(step, other) or _is_newer(step, other):
                 continue
-            record = reader.read(step.fd, step.place, Listed(other, inode), marked=True)
+            there = Listed(other, inode)
+            record = reader.read(step.fd, step.place, there, marked=True, only=True)
             if record.get("inode") != str(inode):
                 continue
             record |= metadata.path_fields(path, "rotated_from")
@@ -129,3 +132,12 @@ class Moved:
             return False
         marked = name in step.marked
         return step.place.payload(name, marked=True) == step.place.payload(name, marked=marked)
+
+
+def _is_newer(step: Finished, name: bytes) -> bool:
+    """Whether a file was made after its directory was listed: inode numbers are used again."""
+    try:
+        about = metadata.describe_unopened(step.fd, name, _NOBODY)
+    except OSError:
+        return True
+    return int(about.get("born", 0)) > step.listed_at

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -99,12 +100,14 @@ class Finished:
     """All names of a directory that are not directories have been given; the taker closes *fd*.
 
     :ivar listing: every name in it, as :func:`listed_inode` reads it.
+    :ivar listed_at: the host's clock just after that, in nanoseconds since 1970.
     """
 
     fd: int
     place: Place
     listing: Sequence[bytes] = ()
     marked: frozenset[bytes] = frozenset()
+    listed_at: int = 0
 
 
 Step = Noted | Batch | Finished
@@ -167,11 +170,14 @@ class _Walker:
         except OSError as err:
             yield Noted(failed(place.path, "unreadable", err))
             return
+        listed_at = time.time_ns()
         frame.marked = names.colliding([_name(item) for item in listing])
         frame.pending = (_name(item) for item in listing if item.endswith(_TYPE_DIRECTORY))
-        yield from self.contents(frame, fd, listing)
+        yield from self.contents(frame, fd, listing, listed_at)
 
-    def contents(self, frame: _Frame, fd: int, listing: list[bytes]) -> Iterator[Step]:
+    def contents(
+        self, frame: _Frame, fd: int, listing: list[bytes], listed_at: int
+    ) -> Iterator[Step]:
         batch: list[Listed] = []
         some = False
         for item in listing:
@@ -193,7 +199,7 @@ class _Walker:
         if batch:
             yield Batch(os.dup(fd), frame.place, tuple(batch), frame.marked)
         if batch or some:
-            yield Finished(os.dup(fd), frame.place, listing, frame.marked)
+            yield Finished(os.dup(fd), frame.place, listing, frame.marked, listed_at)
 
     def settled(self, frame: _Frame, path: bytes, name: bytes) -> Record | None:
         """The record of a name that is no directory and is not to be read, if it is not."""

@@ -410,18 +410,23 @@ def test_named_one_by_one_as_in_a_walk(gather: Any, source: Path) -> None:
 
 RAW_NAME = st.one_of(
     st.binary(min_size=1, max_size=12),
-    st.binary(min_size=200, max_size=255),
+    st.tuples(st.binary(min_size=1, max_size=4), st.integers(180, 250)).map(
+        lambda pair: (pair[0] * 250)[: pair[1]]
+    ),
     st.text("aA.= \n\\%-", min_size=1, max_size=3).map(str.encode),
 ).map(lambda raw: raw.translate(None, b"/\0"))  # fmt: skip
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-@given(
-    raws=st.lists(
-        RAW_NAME.filter(lambda raw: raw not in (b"", b".", b"..")), min_size=250, max_size=250,
-        unique=True,
-    )
-)  # fmt: skip
+NAMES = st.lists(
+    RAW_NAME.filter(lambda raw: raw not in (b"", b".", b"..")),
+    min_size=10,
+    max_size=50,
+    unique=True,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(raws=NAMES)
 def test_a_thousand_odd_names_and_back(
     raws: list[bytes], gatherer: type[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
