@@ -62,13 +62,15 @@ def _regular_file(path: Path) -> bytes:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return b""
-    with os.fdopen(fd, "rb") as stream:
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return b""
-            return stream.read(_LARGEST_ACCOUNTS)
-        except OSError:
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
             return b""
+        with os.fdopen(fd, "rb", closefd=False) as stream:
+            return stream.read(_LARGEST_ACCOUNTS)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def text(data: bytes) -> str:
