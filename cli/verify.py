@@ -9,7 +9,7 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, exit_codes, figures, options
+from . import console, exit_codes, figures, ledger_where, options
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -84,8 +84,12 @@ def verify(
     what = _what(path)
     digest = None if expect is None else read_fingerprint(expect)
     believed = _trust(trust, signer or [], log or [])
+    memory = ledger_where.memory()
     with console.Progress("verifying") as progress:
-        found = workflow(what, believed, expect=digest, now=clock.now(), progress=progress)
+        found = workflow(
+            what, believed, expect=digest, memory=memory, now=clock.now(), progress=progress
+        )
+    ledger_where.tell_troubles(memory)
     if console.mode().json:
         console.result_json("verification", found.as_json())
     else:

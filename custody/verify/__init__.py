@@ -17,6 +17,7 @@ from custody.case import RECORD
 from custody.errors import NotFoundError, UsageError
 from custody.formats import bagit
 from custody.identity.trust import Trust
+from custody.ledger.memory import Memory
 from custody.verify.bundle import silent, verify_bundle
 from custody.verify.case import verify_case
 from custody.verify.result import Check, Progress, Remark, Verification
@@ -34,12 +35,14 @@ def verify(
     trust: Trust,
     *,
     expect: str | None = None,
+    memory: Memory | None = None,
     now: datetime,
     progress: Progress = silent,
 ) -> Verification:
     """Check whatever is at *path*, a bundle or a case.
 
     :param expect: the SHA-256 (hex) that a bundle's statement must have.
+    :param memory: what this verifier has seen of ledgers before, for a case.
     :raises NotFoundError: if there is neither.
     :raises UsageError: if a digest is expected of a case.
     :raises UnknownFormatError: if it is of a format that is not known here.
@@ -50,7 +53,7 @@ def verify(
     if expect is not None:
         hint = f"custody verify {path / 'bundles'}/BUNDLE --expect sha256:{expect}"
         raise UsageError("verify", path, "a digest can be expected of a bundle alone", hint=hint)
-    return verify_case(path, trust, now=now, progress=progress)
+    return verify_case(path, trust, memory=memory, now=now, progress=progress)
 
 
 def kind_of(path: Path) -> Literal["bundle", "case"]:

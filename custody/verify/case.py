@@ -2,7 +2,8 @@
 
 1. Case record: case.json is canonical, and the very file that the entry case-opened names.
 2. Layout: the parts of a case are there and are directories; what else lies there is remarked on.
-3. Ledger: derived again from its entries, and signed by the key that is trusted for its origin.
+3. Ledger: derived again from its entries, signed by the key that is trusted for its origin, and
+   not behind what this verifier has seen of it before.
 4. Entries: each is signed by the key that it names, the key is trusted, and it counted then.
 5. Bundles: each by its own list (:mod:`custody.verify.bundle`), under its own name.
 6. Attachments: what is attached to the case is well-formed, rightly named, and by its own key.
@@ -32,6 +33,7 @@ from custody.identity.trust import Trust
 from custody.ledger import check as ledger_check
 from custody.ledger.check import Report
 from custody.ledger.checkpoint import Checkpoint
+from custody.ledger.memory import Memory
 from custody.ledger.reader import LedgerReader
 from custody.verify.additions import Judge
 from custody.verify.bundle import signer_hint, silent, verify_bundle
@@ -58,10 +60,16 @@ _LARGEST_RECORD = 65_536
 
 
 def verify_case(
-    path: Path, trust: Trust, *, now: datetime, progress: Progress = silent
+    path: Path,
+    trust: Trust,
+    *,
+    memory: Memory | None = None,
+    now: datetime,
+    progress: Progress = silent,
 ) -> Verification:
     """Check the case at *path* by the steps in this module's list, and say what was found.
 
+    :param memory: what this verifier has seen of ledgers before.
     :param now: the verifier's clock, for remarks about statements from the future.
     :raises NotFoundError: if there is no such directory.
     :raises UnknownFormatError: if it is a case of a format that is not known here.
@@ -69,12 +77,20 @@ def verify_case(
     """
     if not path.is_dir():
         raise NotFoundError("verify", path, "there is no such directory")
-    return _Checker(path, trust, now, progress).run()
+    return _Checker(path, trust, memory, now, progress).run()
 
 
 class _Checker:
-    def __init__(self, path: Path, trust: Trust, now: datetime, progress: Progress) -> None:
+    def __init__(
+        self,
+        path: Path,
+        trust: Trust,
+        memory: Memory | None,
+        now: datetime,
+        progress: Progress,
+    ) -> None:
         self._path = path
+        self._memory = memory
         self._trust = trust
         self._now = now
         self._progress = progress
@@ -221,7 +237,11 @@ class _Checker:
             return None
         try:
             report = ledger_check.check(
-                directory, origin, self._trust.logs, self._entries.verify_entry
+                directory,
+                origin,
+                self._trust.logs,
+                self._entries.verify_entry,
+                memory=self._memory,
             )
         except CustodyError as err:
             docket.trouble(LEDGER, "ledger", "a ledger", err)

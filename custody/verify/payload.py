@@ -85,11 +85,12 @@ class _Payload:
         self._docket = docket
         self._told = told
         self._sum = 0
+        self._spoilt = False
 
     @property
     def is_whole(self) -> bool:
         """Every file was read, and is as the manifest says."""
-        return self.readable and self.totals.files == self.listed
+        return self.readable and not self._spoilt
 
     def run(self) -> None:
         """Read every file that the manifest names."""
@@ -130,9 +131,11 @@ class _Payload:
         line = seen.line
         self.totals.add(seen)
         self.trail.add(line.name, line.sha256, seen.size)
+        if seen.error or seen.sha256 != line.sha256:
+            self._spoilt = True
         if seen.unread:
             self._docket.unread(PAYLOAD, line.name, seen.error)
-        elif seen.error or seen.sha256 != line.sha256:
+        elif self._spoilt:
             difference = seen.difference()
             if difference is not None:
                 self._docket.add(PAYLOAD, difference)
@@ -140,7 +143,7 @@ class _Payload:
     def settle(self, oxum: str) -> None:
         """Whether manifest, directory and bag-info.txt agree."""
         # (4) nothing unlisted, nothing twice
-        if not multiset.is_same(self._sum, self._inside.payload_sum):
+        if self.readable and not multiset.is_same(self._sum, self._inside.payload_sum):
             for finding in exact.unlisted(self._bag, self.listed):
                 self._docket.add(PAYLOAD, finding)
         # (4) as much as bag-info.txt promises

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from custody import reading
+from custody import durable, reading
 from custody.bundle import layout
 from custody.bundle.verify_text import VERIFY_TEXT
 from custody.errors import CustodyError, FormatError, UnknownFormatError
@@ -26,6 +26,12 @@ _INFO_LABELS = {
     layout.FORMAT_LABEL,
 }  # fmt: skip
 _CHUNK = 1 << 20
+# Manifest and inventory grow with the payload: their lines have limits, they have none.
+_LIMITS = {
+    layout.ACQUISITION: layout.LARGEST_ACQUISITION,
+    bagit.MANIFEST_NAME: None,
+    layout.INVENTORY: None,
+}
 _TEXTS = ("bundle", "started", "finished")
 _OPTIONAL_TEXTS = ("case", "evidence_number", "description", "authority")
 _RECORDS = ("collector", "host", "clock", "tool")
@@ -153,10 +159,11 @@ def _compare(bag: Path, name: str, expected: str, docket: Docket) -> None:
 
 
 def _file_digest(bag: Path, name: str) -> str:
-    from custody import durable
-
     digest = hashlib.sha256()
     with reading.open_beneath(bag, name) as fd:
+        size, limit = os.fstat(fd).st_size, _LIMITS.get(name, layout.LARGEST_TAG_FILE)
+        if limit is not None and size > limit:
+            raise FormatError("read", name, f"{size} bytes, at most {limit} are allowed")
         try:
             while piece := os.read(fd, _CHUNK):
                 digest.update(piece)
