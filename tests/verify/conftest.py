@@ -64,4 +64,4 @@ def case(made: Made, tmp_path: Path) -> Path:
 @pytest.fixture
 def entered(case: Path) -> Path:
     """A bundle with a receipt: one of those in the case."""
-    return sorted((case / "bundles").iterdir())[0]
+    return min((case / "bundles").iterdir())

@@ -1,4 +1,4 @@
-"""Every flipped bit is found: the named exceptions (DESIGN section 4) do not occur in these files."""
+"""Every flipped bit is found; the named exceptions do not occur in these files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from custody.errors import CustodyError
 from custody.verify import Verification
 
 Check = Callable[[Path], Verification]
+Bits = Callable[[int], Iterator[int]]
 
 
 @pytest.fixture(scope="module")
