@@ -215,10 +215,20 @@ def verify(
             policy=believed.policy,
             memory=memory,
             given=given,
+            workers=_cores(),
         )
     ledger_where.tell_troubles(memory)
     _show_report(report)
     return _EXITS[report.verdict]
+
+
+def _cores() -> int:
+    import os
+
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return 1
 
 
 def _show_report(report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -37,10 +38,15 @@ class Signer:
 def is_signed(key: VerifierKey, signature: bytes, message: bytes) -> bool:
     """Whether *signature* over *message* is by *key*."""
     try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, message)
+        _public(key.public).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=256)
+def _public(data: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(data)
 
 
 def seal(signer: Signer, payload: bytes) -> bytes:

@@ -16,28 +16,30 @@ covers were never promised, so they are a remark.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
-from custody.errors import CustodyError, FormatError, NotFoundError, StorageError
+from custody.errors import CustodyError, FormatError, NotFoundError
 from custody.findings import Finding
-from custody.formats import dsse
 from custody.formats.dsse import Envelope
 from custody.formats.vkey import VerifierKey
 from custody.identity.signing import is_signed
-from custody.ledger import listing, merkle, tiles
+from custody.ledger import listing, tiles
 from custody.ledger import memory as memories
+from custody.ledger import sweep as sweeping
 from custody.ledger.checkpoint import Checkpoint
-from custody.ledger.growth import Growth, leaf_hashes
+from custody.ledger.growth import Growth
 from custody.ledger.judge import Verdict, judge, judge_witnessed
 from custody.ledger.listing import Listing
 from custody.ledger.memory import Memory
 from custody.ledger.policy import Policy
 from custody.ledger.reader import CHECKPOINT, LedgerReader, Published
+from custody.ledger.sweep import Doubts, EntryVerdict, Seen, Task, VerifyEntry, sweep
 from custody.ledger.tiles import ENTRIES, TILE_WIDTH, Tile
+
+__all__ = ["EntryVerdict", "Progress", "Report", "VerifyEntry", "by_keys", "check"]
 
 MOST_FINDINGS = 10_000
 UNWITNESSED = (
@@ -46,13 +48,6 @@ UNWITNESSED = (
 )
 _MOST_TRIES = 3
 
-EntryVerdict = Literal["trusted", "untrusted", "undated", "late", "bad"]
-VerifyEntry = Callable[[int, Envelope], EntryVerdict]
-"""Judges the signature of an entry.
-
-*bad*: a trusted key is named and did not sign.  *late*: by the entry's own time, the key did not
-count then.  *undated*: the key has an end, and no trusted time shows that the entry is older.
-"""
 Progress = Callable[[int, int], None]
 """Told how many entries are done, of how many."""
 
@@ -100,6 +95,7 @@ def check(
     memory: Memory | None = None,
     given: Iterable[Published] = (),
     policy: Policy | None = None,
+    workers: int = 1,
 ) -> Report:
     """Check the ledger in *directory* by the steps in this module's list.
 
@@ -109,13 +105,16 @@ def check(
     :param memory: what this verifier has seen before; a ledger without a finding is kept there.
     :param given: checkpoints of this ledger from paper, mail or another office.
     :param policy: where witnesses are to be judged too: its logs then count as *log_keys*.
+    :param workers: processes that judge entries; more than one needs a *verify_entry* that keeps
+        no notes.
     :raises NotFoundError: if there is no ledger: neither a checkpoint nor a tile.
     :raises StorageError: if the system cannot read it.
     """
     keys = list(log_keys)
     if policy is not None:
         keys += policy.log_keys()
-    report = _check_still(directory, origin, keys, verify_entry, progress)
+    once = partial(_check_once, directory, origin, keys, verify_entry, progress, workers)
+    report = _check_still(directory, once)
     published = report.published
     if published is None:
         return report
@@ -151,20 +150,14 @@ def _with_witnesses(report: Report, published: Published, policy: Policy) -> Rep
     return replace(report, cosigned=judgement.cosigned)
 
 
-def _check_still(
-    directory: Path,
-    origin: str | None,
-    keys: list[VerifierKey],
-    verify_entry: VerifyEntry,
-    progress: Progress | None,
-) -> Report:
+def _check_still(directory: Path, once: Callable[[], Report]) -> Report:
     """Check a ledger while it stands still: again, if it moved meanwhile."""
     for _ in range(_MOST_TRIES - 1):
-        report = _check_once(directory, origin, keys, verify_entry, progress)
+        report = once()
         # A writer prunes partial tiles as it goes on; only what stands still can be accused.
         if not report.findings or not _has_moved(directory, report.published):
             return report
-    return _check_once(directory, origin, keys, verify_entry, progress)
+    return once()
 
 
 def _check_once(
@@ -173,6 +166,7 @@ def _check_once(
     log_keys: Iterable[VerifierKey],
     verify_entry: VerifyEntry,
     progress: Progress | None,
+    workers: int,
 ) -> Report:
     checker = _Checker(directory, verify_entry, progress or (lambda _done, _of: None))
     published = checker.published(origin)
@@ -180,7 +174,7 @@ def _check_once(
         return checker.report(None)
     checker.judge(published, log_keys)
     checker.names(published.size)
-    checker.derive(published.checkpoint)
+    checker.derive(published.checkpoint, workers)
     return checker.report(published)
 
 
@@ -220,7 +214,7 @@ class _Checker:
         self._unheard = 0
         self._not_checked: list[Finding] = []
         self._remarks: list[Finding] = []
-        self._doubts: dict[tuple[EntryVerdict, str], tuple[int, int]] = {}
+        self._doubts: Doubts = {}
 
     def report(self, published: Published | None) -> Report:
         tree = published.checkpoint if published else None
@@ -277,14 +271,17 @@ class _Checker:
             why = "beyond the checkpoint: left by an attempt that was never acknowledged"
             self._remarks.append(Finding(path, "nothing", "a file", why))
 
-    def derive(self, tree: Checkpoint) -> None:
+    # (4) The entries, and (5) the tiles that they make.
+    def derive(self, tree: Checkpoint, workers: int) -> None:
         growth = Growth()
-        for index in range(-(-tree.size // TILE_WIDTH)):
-            hashes = self._bundle(index, tree.size)
-            if hashes is None:
+        for seen in sweep(
+            self._reader.directory, self._tasks(tree.size), self._verify_entry, workers=workers
+        ):
+            self._take(seen)
+            if seen.hashes is None:
                 self._found("", tree.root.hex(), "", "the tree could not be derived to its end")
                 return
-            for tile, data in growth.add(hashes):
+            for tile, data in growth.add(seen.hashes):
                 self._compare(tile, data)
             self._progress(growth.size, tree.size)
         for tile, data in growth.partial_tiles():
@@ -295,74 +292,28 @@ class _Checker:
             why = "the entries do not lead to the root that the checkpoint promises"
             self._found(CHECKPOINT, tree.root.hex(), root.hex(), why)
 
-    def _bundle(self, index: int, size: int) -> bytes | None:
-        """The leaf hashes of one bundle; where it is unusable, those of the tile beside it."""
-        tile = Tile(ENTRIES, index, tiles.width_at(ENTRIES, index, size))
-        data = self._read(tile)
-        if data is not None:
-            try:
-                entries = tiles.decode_bundle(data, tile.width)
-            except FormatError as err:
-                self._found(tile.path, f"{tile.width} entries", str(err), "malformed entry bundle")
-            else:
-                self._partials(tile, data)
-                self._entries(tile, entries)
-                return leaf_hashes(entries)
-        stored = self._stored(Tile(0, index, tile.width))
-        return stored if stored is not None and len(stored) == tile.width * 32 else None
+    def _tasks(self, size: int) -> Iterator[Task]:
+        for index in range(-(-size // TILE_WIDTH)):
+            tile = Tile(ENTRIES, index, tiles.width_at(ENTRIES, index, size))
+            yield Task(index, size, tuple(listing.narrower(tile, self._listing.partials)))
 
-    # (4) The entries' envelopes and signatures.
-    def _entries(self, tile: Tile, entries: list[bytes]) -> None:
-        for index, entry in enumerate(entries, tile.index * TILE_WIDTH):
-            try:
-                envelope = dsse.load(entry)
-            except FormatError as err:
-                self._found(_place(index), "a canonical envelope", str(err), "not an envelope")
-                continue
-            verdict = self._verify_entry(index, envelope)
-            if verdict == "bad":
-                why = "the entry is not what its signer signed"
-                self._found(_place(index), "the signer's signature", "another", why)
-            elif verdict != "trusted":
-                doubt = verdict, envelope.signatures[0].keyid
-                count, first = self._doubts.get(doubt, (0, index))
-                self._doubts[doubt] = (count + 1, first)
+    def _take(self, seen: Seen) -> None:
+        for finding in seen.findings:
+            self._add(finding)
+        for doubt, (more, index) in seen.doubts.items():
+            count, first = self._doubts.get(doubt, (0, index))
+            self._doubts[doubt] = (count + more, first)
 
     # (5) The tiles.
     def _compare(self, tile: Tile, data: bytes) -> None:
-        stored = self._read(tile)
+        found: list[Finding] = []
+        stored = sweeping.read(self._reader, tile, found)
         if stored is not None and stored != data:
-            self._differs(tile, data, stored)
-        self._partials(tile, data)
-
-    def _partials(self, tile: Tile, data: bytes) -> None:
-        for partial in listing.narrower(tile, self._listing.partials):
-            stored = self._read(partial)
-            expected = _prefix(partial, data)
-            if stored is not None and stored != expected:
-                self._differs(partial, expected, stored)
-
-    def _differs(self, tile: Tile, expected: bytes, found: bytes) -> None:
-        why = "it is not what the entries make it"
-        if len(expected) != len(found):
-            why = f"{len(found)} bytes where the entries make {len(expected)}"
-        self._found(tile.path, _digest(expected), _digest(found), why)
-
-    def _read(self, tile: Tile) -> bytes | None:
-        """A file that must be there; what is wrong with it becomes a finding."""
-        try:
-            return self._reader.read_file(tile)
-        except NotFoundError:
-            self._found(tile.path, "a file", "nothing", "a file that the checkpoint covers is gone")
-        except (FormatError, StorageError) as err:
-            self._found(tile.path, "a file", str(err), "a file of the ledger cannot be read")
-        return None
-
-    def _stored(self, tile: Tile) -> bytes | None:
-        try:
-            return self._reader.read_file(tile)
-        except CustodyError:
-            return None  # it becomes a finding where it is compared
+            found.append(sweeping.differs(tile, data, stored))
+        beside = listing.narrower(tile, self._listing.partials)
+        sweeping.compare_partials(self._reader, beside, data, found)
+        for finding in found:
+            self._add(finding)
 
     def _found(self, path: str, expected: str, found: str, message: str) -> None:
         self._add(Finding(path, expected, found, message))
@@ -374,20 +325,6 @@ class _Checker:
             self._unheard += 1
 
 
-def _place(index: int) -> str:
-    return f"{tiles.full_path(ENTRIES, index // TILE_WIDTH)}#{index}"
-
-
-def _prefix(partial: Tile, data: bytes) -> bytes:
-    if partial.level == ENTRIES:
-        return tiles.bundle_prefix(data, partial.width)
-    return data[: partial.width * merkle.HASH_BYTES]
-
-
-def _digest(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
 def _doubt(kind: tuple[EntryVerdict, str], seen: tuple[int, int]) -> tuple[bool, Finding]:
     """What is said about the entries of one key, and whether it counts as wrong."""
     verdict, keyid = kind
@@ -395,9 +332,9 @@ def _doubt(kind: tuple[EntryVerdict, str], seen: tuple[int, int]) -> tuple[bool,
     entries = f"{count} entries, the first is {first}, are signed"
     if verdict == "late":
         why = f"{entries} at a time at which their key did not count"
-        return True, Finding(_place(first), "a key that counted then", keyid, why)
+        return True, Finding(sweeping.place(first), "a key that counted then", keyid, why)
     if verdict == "undated":
         why = f"{entries} by a key that has an end, and no trusted time shows that they are older"
-        return False, Finding(_place(first), "a trusted time", keyid, why)
+        return False, Finding(sweeping.place(first), "a trusted time", keyid, why)
     why = f"{entries} by a key that nobody here trusts"
-    return False, Finding(_place(first), "a trusted signer", keyid, why)
+    return False, Finding(sweeping.place(first), "a trusted signer", keyid, why)

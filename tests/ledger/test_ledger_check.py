@@ -15,7 +15,7 @@ from custody.formats.dsse import Envelope, Signature
 from custody.identity import notes
 from custody.identity.signing import Signer
 from custody.ledger import check as checks
-from custody.ledger import checkpoint, merkle, tiles
+from custody.ledger import checkpoint, merkle, sweep, tiles
 from custody.ledger.check import Report, by_keys, check
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.log import Log
@@ -249,3 +249,31 @@ def test_beside_a_writer(log: Log, log_key: Signer, make_entry: MakeEntry) -> No
 
     report = check(log.directory, None, [log_key.key], lambda _i, _e: "trusted", grow)
     assert (report.verdict, report.size) == ("ok", 520)
+
+
+@pytest.mark.parametrize("damage", ["none", "entry", "bundle", "missing", "partial"])
+def test_several_processes_find_what_one_finds(
+    damage: str, log: Log, log_key: Signer, person: Signer, make_entry: MakeEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The report is the same on one core and on two."""
+    monkeypatch.setattr(sweep, "_TOO_FEW", 2)
+    log.append([make_entry(n) for n in range(260)], log_key)
+    log.append([make_entry(n) for n in range(3000)], log_key)
+    bundle = log.directory / "tile/entries/003"
+    if damage == "entry":
+        bundle.write_bytes(bundle.read_bytes().replace(b'"sig":"', b'"sig":"AA', 1))
+    elif damage == "bundle":
+        bundle.write_bytes(b"\0")
+    elif damage == "missing":
+        bundle.unlink()
+        (log.directory / "tile/0/005").unlink()
+    elif damage == "partial":
+        (log.directory / "tile/entries/003.p").mkdir()
+        (log.directory / "tile/entries/003.p/7").write_bytes(b"x")
+    known = by_keys([person.key])
+    one, two = (
+        check(log.directory, None, [log_key.key], known, workers=workers) for workers in (1, 2)
+    )
+    assert one == two
+    assert (one.verdict == "ok") == (damage == "none")
