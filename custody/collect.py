@@ -27,7 +27,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from custody import clock, durable, entering
+from custody import clock, durable, entering, reading
 from custody.acquire import host, metadata, mounts, outcomes, sources, survey, tool
 from custody.acquire.acquisition import acquire
 from custody.acquire.metadata import Accounts, Record
@@ -35,6 +35,7 @@ from custody.acquire.mounts import Mount
 from custody.acquire.rules import LARGEST_FILE, Rules
 from custody.acquire.sources import Sources
 from custody.acquire.survey import Survey
+from custody.bundle import layout
 from custody.bundle.draft import Draft
 from custody.case import Case
 from custody.entering import Entered
@@ -45,7 +46,7 @@ from custody.errors import (
     StorageError,
     UsageError,
 )
-from custody.formats import bagit, statement
+from custody.formats import bagit, dsse, statement
 from custody.formats.statement import Actor, Event, Subject
 from custody.formats.vkey import VerifierKey
 from custody.identity import signing
@@ -243,6 +244,7 @@ def run(
             err.hint = err.hint or f"nothing was sealed; what was copied so far is in {staged}"
             raise
         durable.publish(staged, collected.path)
+        _require_there(collected.path, envelope)
     collected.statement_sha256 = hashlib.sha256(envelope).hexdigest()
     try:
         if published is not None:
@@ -504,6 +506,24 @@ def _interrupted(collected: Collected, staged: Path) -> InterruptedCollection:
     )
 
 
+def _require_there(bundle: Path, envelope: bytes) -> None:
+    """Make sure that the rename kept what it moved: some drivers for FAT lose it.
+
+    :raises StorageError: if it did not.
+    """
+    try:
+        there = reading.read_beneath(bundle, layout.STATEMENT, dsse.LARGEST_ENVELOPE)
+    except CustodyError as err:
+        there = b""
+        reason: CustodyError | None = err
+    else:
+        reason = None
+    if there != envelope:
+        why = "the file system lost its content when it was renamed"
+        hint = "do not rely on this disk or its driver; collect onto another"
+        raise StorageError("publish", bundle, why, hint=hint) from reason
+
+
 def _tidy(incoming: Path) -> None:
     """An empty incoming/ beside a single bundle is no use to anybody."""
     try:
@@ -525,7 +545,10 @@ def _enter(destination: Destination, collected: Collected) -> None:
     entered, collected.refused = entering.enter_pending(
         destination.case, destination.log_key, destination.signers, _LOCK_SECONDS
     )
-    if collected.bundle_id not in entered:
-        why = collected.refused.get(collected.bundle_id, "it is not among the pending bundles")
-        raise NotFoundError("enter bundle", collected.path, why)
-    collected.ledger = entered[collected.bundle_id]
+    name = collected.bundle_id
+    if name in collected.refused:
+        raise NotFoundError("enter bundle", collected.path, collected.refused[name])
+    # Another collection that came first enters what it finds, ours too.
+    collected.ledger = entered.get(name) or entering.find(
+        destination.case, name, destination.signers
+    )

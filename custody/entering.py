@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from custody import attaching, durable, reading
 from custody.bundle import layout
 from custody.case import Case
-from custody.errors import CustodyError, FormatError
+from custody.errors import CustodyError, FormatError, NotFoundError
 from custody.formats import dsse, statement
 from custody.formats.vkey import VerifierKey
 from custody.identity.signing import Signer, is_signed
@@ -87,6 +87,19 @@ def _enter(
         durable.create_or_equal(receipt, log.receipt(index))
         entered[name] = Entered(index, tree.size, tree.root.hex())
     return entered
+
+
+def find(case: Case, name: str, signers: Iterable[VerifierKey]) -> Entered:
+    """Where a bundle's statement stands in the ledger, whoever entered it.
+
+    :raises NotFoundError: if it does not.
+    """
+    log = case.log
+    index = log.find(_statement(case, name, {key.fingerprint(): key for key in signers}))
+    if index is None:
+        raise NotFoundError("find bundle in the ledger", name, "it is not entered")
+    tree = log.checkpoint().checkpoint
+    return Entered(index, tree.size, tree.root.hex())
 
 
 def _statement(case: Case, name: str, keys: dict[str, VerifierKey]) -> bytes:

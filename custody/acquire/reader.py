@@ -14,7 +14,7 @@ import os
 import posixpath
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Self
 
@@ -57,13 +57,15 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def batch(self, step: Batch) -> list[Read]:
-        """Read every name of a batch and close its directory."""
+    def batch(self, step: Batch) -> Iterator[Read]:
+        """Read every name of a batch and close its directory.
+
+        One by one: whoever is interrupted has a record of each file that is finished.
+        """
         try:
-            return [
-                (listed, self.read(step.fd, step.place, listed, marked=listed.name in step.marked))
-                for listed in step.listed
-            ]
+            for listed in step.listed:
+                marked = listed.name in step.marked
+                yield listed, self.read(step.fd, step.place, listed, marked=marked)
         finally:
             os.close(step.fd)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Moved:
     missed: list[_Missed] = field(default_factory=list)
     met: dict[int, bytes] = field(default_factory=dict)
 
-    def take(self, reads: list[Read]) -> Iterator[Record]:
+    def take(self, reads: Iterable[Read]) -> Iterator[Record]:
         """Note what moved; give every record that is settled."""
         for listed, record in reads:
             if record["outcome"] == outcomes.VANISHED and listed.inode:
