@@ -15,6 +15,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
@@ -35,6 +36,16 @@ _NOT_A_FILE = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENAM
 
 Tick = Callable[[int, int], None]
 """Told how many files and how many bytes have been read so far."""
+
+
+class Share(NamedTuple):
+    """One process's part of the work: every batch whose number leaves *number* modulo *of*."""
+
+    number: int
+    of: int
+
+
+WHOLE = Share(0, 1)
 
 
 class Line(NamedTuple):
@@ -118,6 +129,7 @@ def read_payload(
     workers: int,
     tick: Callable[[], None],
     looked: bool = False,
+    share: Share = WHOLE,
 ) -> Iterator[Seen]:
     """Read every file that *lines* name and give what was seen, in order.
 
@@ -128,9 +140,10 @@ def read_payload(
         one is read ahead while it is hashed.
     :param looked: the payload has been listed and holds regular files alone, so each need not be
         looked at again before it is opened.
+    :param share: which part of the files to read, where several processes divide them.
     """
     with _Reader(bag, fresh, looked) as reader:
-        batches = _batches(lines)
+        batches = islice(_batches(lines), share.number, None, share.of)
         if workers == 1:
             for batch in batches:
                 yield from reader.batch(batch)
@@ -264,11 +277,18 @@ class Totals:
 
 
 def compare_payload(
-    bag: Path, totals: Totals, *, fresh: bool, workers: int, tick: Tick
+    bag: Path,
+    totals: Totals,
+    *,
+    fresh: bool,
+    workers: int,
+    tick: Tick,
+    share: Share = WHOLE,
 ) -> Iterator[Finding]:
     """Read all payload that the manifest names and give every difference.
 
     :param totals: is counted up as files are read.
+    :param share: as in :func:`read_payload`.
     :raises CustodyError: if there is no manifest.
     """
     junk: list[Finding] = []
@@ -283,7 +303,7 @@ def compare_payload(
     def told() -> None:
         tick(totals.files, totals.bytes)
 
-    for seen in read_payload(bag, lines(), fresh=fresh, workers=workers, tick=told):
+    for seen in read_payload(bag, lines(), fresh=fresh, workers=workers, tick=told, share=share):
         totals.add(seen)
         difference = seen.difference()
         if difference is not None:
