@@ -1,0 +1,94 @@
+"""VERIFY.txt: the commands in it are run as they stand, on a real bundle."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custody.bundle.verify_text import VERIFY_TEXT
+
+SECTIONS = re.split(r"\n\n\n\d\. ", VERIFY_TEXT.decode("ascii"))
+
+
+def commands(section: int, system: str) -> str:
+    """The indented block after the first line that names *system*."""
+    _, _, after = SECTIONS[section].partition(system)
+    _, _, after = after.partition("\n")
+    block = []
+    for line in after.splitlines():
+        if line.startswith("    "):
+            block.append(line[4:])
+        elif block and line.strip():
+            break
+    return "\n".join(block)
+
+
+@pytest.fixture
+def bundle(custody: Any, tmp_path: Path) -> Path:
+    """A bundle with odd names, and its signer's key beside it."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a  b\n%=").write_bytes(b"x")
+    (logs / "empty").touch()
+    custody("key", "new", "desk", "--no-passphrase", exit_code=0)
+    custody("collect", logs, "--output", tmp_path / "out", "--key", "desk", exit_code=0)
+    pem = custody("key", "show", "desk", "--pem", exit_code=0).stdout
+    (tmp_path / "out/signer.pem").write_text(pem)
+    found: Path = next(path for path in (tmp_path / "out").iterdir() if path.is_dir())
+    return found
+
+
+def run(bundle: Path, section: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-eu", "-c", commands(section, "Linux")], cwd=bundle, capture_output=True, text=True,
+        check=False, env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+    )  # fmt: skip
+
+
+def test_the_linux_commands_accept_a_bundle(bundle: Path) -> None:
+    """Each block of commands says what the text promises, and changes nothing in the bundle."""
+    before = sorted((path, path.stat().st_mtime_ns) for path in bundle.rglob("*"))
+    assert (run(bundle, 1).stdout, run(bundle, 1).stderr) == ("", "")
+    counts = run(bundle, 2).stdout.split()
+    assert counts == ["2", "2"]
+    subject, digest = run(bundle, 3).stdout.split()
+    assert subject == digest
+    verified = run(bundle, 4)
+    assert "Signature Verified Successfully" in verified.stdout, verified.stderr
+    assert sorted((path, path.stat().st_mtime_ns) for path in bundle.rglob("*")) == before
+
+
+@pytest.mark.parametrize("harm", ["payload", "tag", "extra", "list", "statement"])
+def test_the_linux_commands_find_each_harm(harm: str, bundle: Path) -> None:
+    """What was changed, added or swapped is seen by one of the blocks."""
+    if harm == "payload":
+        next(path for path in bundle.glob("data/**/a*") if path.is_file()).write_bytes(b"y")
+        assert run(bundle, 1).returncode
+    elif harm == "tag":
+        (bundle / "bag-info.txt").write_bytes(b"Bag-Count: 1\n")
+        assert run(bundle, 1).returncode
+    elif harm == "extra":
+        (bundle / "data/more").touch()
+        assert len(set(run(bundle, 2).stdout.split())) == 2
+    elif harm == "list":
+        (bundle / "tagmanifest-sha256.txt").write_bytes(b"")
+        assert len(set(run(bundle, 3).stdout.split())) == 2
+    else:
+        run(bundle, 3)
+        text = (bundle.parent / "payload.json").read_bytes()
+        (bundle.parent / "payload.json").write_bytes(text.replace(b"sealed", b"sealeD"))
+        assert run(bundle, 4).returncode
+
+
+def test_the_text_is_plain() -> None:
+    """ASCII, short lines, and a section each for Linux, macOS and PowerShell."""
+    text = VERIFY_TEXT.decode("ascii")
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert "\t" not in text
+    for system in ("Linux", "macOS", "PowerShell"):
+        assert text.count(system) >= 3
