@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, exit_codes, figures, ledger_where, options
+from . import console, exit_codes, figures, ledger_where, options, verify_proof
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ _VERDICT_WORDS = {
 
 PathArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="PATH", help="A bundle or a case.", show_default=False),
+    typer.Argument(
+        metavar="PATH", help="A bundle, a case, or a proof in a file.", show_default=False
+    ),
 ]
 ExpectOption = Annotated[
     str | None,
@@ -62,6 +65,15 @@ LogOption = Annotated[
         show_default=False,
     ),
 ]
+EntryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--entry",
+        metavar="FILE",
+        help="The entry that a receipt proves: custody ledger show N --raw.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
@@ -70,9 +82,11 @@ def verify(
     expect: ExpectOption = None,
     signer: SignerOption = None,
     log: LogOption = None,
+    entry: EntryOption = None,
+    checkpoint: ledger_where.CheckpointOption = None,
     trust: options.TrustOption = None,
 ) -> int:
-    """Check a bundle or a whole case, and say what was found.
+    """Check a bundle, a whole case or a proof, and say what was found.
 
     Without PATH, the case that --case or CUSTODY_CASE names.  Reads only; whom to believe comes
     from your own trust folder and from this command line, never from what is checked.
@@ -84,10 +98,23 @@ def verify(
     what = _what(path)
     digest = None if expect is None else read_fingerprint(expect)
     believed = _trust(trust, signer or [], log or [])
+    if os.path.isfile(what):  # False, and told later, for what may not be looked at
+        if digest is not None:
+            raise UsageError("read the command line", "--expect", "a proof has no statement")
+        return verify_proof.run(what, entry, checkpoint or [], believed)
+    if entry is not None:
+        raise UsageError("read the command line", "--entry", "it goes with a receipt in a file")
+    given = [ledger_where.given_checkpoint(file) for file in checkpoint or []]
     memory = ledger_where.memory()
     with console.Progress("verifying") as progress:
         found = workflow(
-            what, believed, expect=digest, memory=memory, now=clock.now(), progress=progress
+            what,
+            believed,
+            expect=digest,
+            memory=memory,
+            given=given,
+            now=clock.now(),
+            progress=progress,
         )
     ledger_where.tell_troubles(memory)
     if console.mode().json:

@@ -8,6 +8,7 @@ verifier alone.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from custody.errors import NotFoundError, UsageError
 from custody.formats import bagit
 from custody.identity.trust import Trust
 from custody.ledger.memory import Memory
+from custody.ledger.reader import Published
 from custody.verify.bundle import silent, verify_bundle
 from custody.verify.case import verify_case
 from custody.verify.result import Check, Progress, Remark, Verification
@@ -36,6 +38,7 @@ def verify(
     *,
     expect: str | None = None,
     memory: Memory | None = None,
+    given: Sequence[Published] = (),
     now: datetime,
     progress: Progress = silent,
 ) -> Verification:
@@ -43,17 +46,21 @@ def verify(
 
     :param expect: the SHA-256 (hex) that a bundle's statement must have.
     :param memory: what this verifier has seen of ledgers before, for a case.
+    :param given: checkpoints from paper, mail or another office, for a case.
     :raises NotFoundError: if there is neither.
-    :raises UsageError: if a digest is expected of a case.
+    :raises UsageError: if a digest is expected of a case, or a checkpoint is given with a bundle.
     :raises UnknownFormatError: if it is of a format that is not known here.
     :raises StorageError: if the directory itself cannot be read.
     """
     if kind_of(path) == "bundle":
+        if given:
+            hint = f"custody ledger receipt {path} --ledger DIR, then custody ledger verify"
+            raise UsageError("verify", path, "a checkpoint goes with a whole case", hint=hint)
         return verify_bundle(path, trust, expect=expect, now=now, progress=progress)
     if expect is not None:
         hint = f"custody verify {path / 'bundles'}/BUNDLE --expect sha256:{expect}"
         raise UsageError("verify", path, "a digest can be expected of a bundle alone", hint=hint)
-    return verify_case(path, trust, memory=memory, now=now, progress=progress)
+    return verify_case(path, trust, memory=memory, given=given, now=now, progress=progress)
 
 
 def kind_of(path: Path) -> Literal["bundle", "case"]:

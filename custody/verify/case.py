@@ -19,6 +19,7 @@ import hashlib
 import os
 import stat
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -28,13 +29,12 @@ from custody import clock, reading
 from custody.bundle import layout, tree
 from custody.errors import CustodyError, FormatError, NotFoundError, UnknownFormatError
 from custody.formats.statement import Subject
-from custody.identity import notes
 from custody.identity.trust import Trust
 from custody.ledger import check as ledger_check
 from custody.ledger.check import Report
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.memory import Memory
-from custody.ledger.reader import LedgerReader
+from custody.ledger.reader import LedgerReader, Published
 from custody.verify.additions import Judge
 from custody.verify.bundle import signer_hint, silent, verify_bundle
 from custody.verify.docket import Docket
@@ -64,12 +64,14 @@ def verify_case(
     trust: Trust,
     *,
     memory: Memory | None = None,
+    given: Sequence[Published] = (),
     now: datetime,
     progress: Progress = silent,
 ) -> Verification:
     """Check the case at *path* by the steps in this module's list, and say what was found.
 
     :param memory: what this verifier has seen of ledgers before.
+    :param given: checkpoints of the ledger from paper, mail or another office.
     :param now: the verifier's clock, for remarks about statements from the future.
     :raises NotFoundError: if there is no such directory.
     :raises UnknownFormatError: if it is a case of a format that is not known here.
@@ -77,7 +79,7 @@ def verify_case(
     """
     if not path.is_dir():
         raise NotFoundError("verify", path, "there is no such directory")
-    return _Checker(path, trust, memory, now, progress).run()
+    return _Checker(path, trust, memory, given, now, progress).run()
 
 
 class _Checker:
@@ -86,11 +88,13 @@ class _Checker:
         path: Path,
         trust: Trust,
         memory: Memory | None,
+        given: Sequence[Published],
         now: datetime,
         progress: Progress,
     ) -> None:
         self._path = path
         self._memory = memory
+        self._given = given
         self._trust = trust
         self._now = now
         self._progress = progress
@@ -239,9 +243,11 @@ class _Checker:
             report = ledger_check.check(
                 directory,
                 origin,
-                self._trust.logs,
+                (),
                 self._entries.verify_entry,
                 memory=self._memory,
+                given=self._given,
+                policy=self._trust.policy,
             )
         except CustodyError as err:
             docket.trouble(LEDGER, "ledger", "a ledger", err)
@@ -253,24 +259,10 @@ class _Checker:
             docket.remark(f"ledger/{finding.path}", finding.message)
         if report.not_checked:
             docket.left(LEDGER, report.not_checked[0].message)
-        else:
-            self._witnesses(directory)
         shown = f"{report.origin}: {report.size} entries, derived again"
         docket.shown(LEDGER, shown)
         self._entries.report(ENTRIES, docket)
         return report
-
-    # (3) where the trust folder asks for witnesses
-    def _witnesses(self, directory: Path) -> None:
-        policy = self._trust.policy
-        try:
-            signed = LedgerReader(directory).checkpoint().note
-            cosigners = notes.verified(signed, [item.key for item in policy.witnesses.values()])
-        except CustodyError as err:
-            self._docket.trouble(LEDGER, "ledger/checkpoint", "a good cosignature", err)
-            return
-        if not policy.is_witnessed(cosigners):
-            self._docket.left(LEDGER, "it lacks the witnesses that the trust folder asks for")
 
     # ---- (5) the bundles
 

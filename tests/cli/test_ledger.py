@@ -468,3 +468,44 @@ def test_export_as_csv_is_safe_in_a_spreadsheet(custody: Any, desk: Desk) -> Non
         assert all(cell.isprintable() for cell in row)
     assert rows[2][4] == "'=1+1"
     assert custody("ledger", "export", "--format", "xls", "--case", desk.directory).returncode == 2
+
+
+def test_proofs_are_verified_with_nothing_else(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """A proof, the entry and a trust folder are all that verify needs, and the case is gone."""
+    receipt, growth, entry, kept = (tmp_path / name for name in ("r", "g", "e", "k"))
+    case = ["--case", desk.directory]
+    shutil.copy(desk.ledger / "checkpoint", kept)
+    desk.note(3)
+    custody("ledger", "prove", "2", "-o", receipt, *case, exit_code=0)
+    custody("ledger", "prove", "--from", kept, "-o", growth, *case, exit_code=0)
+    entry.write_text(custody("ledger", "show", "2", "--raw", *case, exit_code=0).stdout)
+    other = tmp_path / "o"
+    other.write_text(custody("ledger", "show", "1", "--raw", *case, exit_code=0).stdout)
+    shutil.rmtree(desk.directory)
+    done = custody("verify", receipt, "--entry", entry, "--json", exit_code=0)
+    document = json.loads(done.stdout)
+    assert document["schema"] == "custody.verification/v1"
+    assert [check["status"] for check in document["checks"]] == ["ok"] * 3
+    assert "verdict  ok" in custody("verify", growth, exit_code=0).stdout
+    custody("verify", receipt, "--entry", other, exit_code=10)
+    custody("verify", receipt, exit_code=2)
+    custody("verify", growth, "--entry", entry, exit_code=2)
+    custody("verify", entry, exit_code=12)
+    nobody = tmp_path / "nobody"
+    nobody.mkdir()
+    custody("verify", receipt, "--entry", entry, "--trust", nobody, exit_code=11)
+    custody("verify", growth, "--trust", nobody, exit_code=11)
+    growth.write_bytes(growth.read_bytes().replace(b"\nold 1 ", b"\nold 2 "))
+    custody("verify", growth, exit_code=10)
+
+
+def test_verify_takes_a_checkpoint_from_paper(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """verify of a whole case compares its ledger with a checkpoint that was kept elsewhere."""
+    backup, kept = tmp_path / "backup", tmp_path / "kept"
+    shutil.copytree(desk.directory, backup)
+    desk.note(3)
+    shutil.copy(desk.ledger / "checkpoint", kept)
+    shutil.rmtree(custody.home / "memory")
+    custody("verify", backup, exit_code=0)
+    done = custody("verify", backup, "--checkpoint", kept, exit_code=10)
+    assert "has only 1 now" in done.stdout
