@@ -6,13 +6,13 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
-from custody import clock
 from custody.errors import FormatError
 from custody.formats import dsse
 from custody.formats.dsse import Envelope
 from custody.formats.statement import Event
 from custody.identity.trust import Trust
-from custody.ledger.check import EntryVerdict
+from custody.ledger.believed import by_trust
+from custody.ledger.check import EntryVerdict, VerifyEntry
 from custody.verify import signed
 from custody.verify.docket import Docket
 
@@ -28,6 +28,8 @@ class Entries:
     :ivar attached: the digests of the attachments' statements that were entered, and where.
     :ivar disposed: bundles that are said to be gone, on purpose.
     :ivar unknown: how many entries are signed by which untrusted key; and its verifier key.
+    :ivar undated: how many would need a trusted time, because their key has an end.
+    :ivar remarks: what is odd and no failure, by entry.
     :ivar problems: expected, found and message, by entry.
     """
 
@@ -41,7 +43,12 @@ class Entries:
     count: int = 0
     undated: int = 0
     problems: list[tuple[int, str, str, str]] = field(default_factory=list)
+    remarks: dict[int, str] = field(default_factory=dict)
     _last: int = -1
+    _by_trust: VerifyEntry = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._by_trust = by_trust(self.trust)
 
     def verify_entry(self, index: int, envelope: Envelope) -> EntryVerdict:
         """Judge one entry; for :func:`custody.ledger.check.check`, which may begin again.
@@ -53,47 +60,60 @@ class Entries:
         self._last = index
         self.count += 1
         event = self._event(index, envelope)
+        self._judge(index, envelope, event)
         if event is not None:
-            self._signature(index, envelope, event)
             self._note(index, envelope, event)
         return "trusted"
 
     def _begin_again(self) -> None:
         self.opened, self.first_unknown = None, None
-        for each in (self.sealed, self.attached, self.disposed, self.unknown, self.problems):
+        for each in (
+            self.sealed,
+            self.attached,
+            self.disposed,
+            self.unknown,
+            self.problems,
+            self.remarks,
+        ):
             each.clear()
         self.count = self.undated = 0
 
     def _event(self, index: int, envelope: Envelope) -> Event | None:
         try:
             return signed.event_in(envelope)
-        except FormatError as err:
-            self._problem(index, "a canonical statement", err.why, "the entry is not an event")
+        except FormatError as err:  # of a later version, or somebody else's: shown, never failed
+            self.remarks.setdefault(index, f"an entry of a form that is not known here: {err.why}")
             return None
 
-    # (4) signed by the key that it names; that key is trusted; it counted then
-    def _signature(self, index: int, envelope: Envelope, event: Event) -> None:
+    # (4) by the key that it names; that key is trusted; it counted then
+    def _judge(self, index: int, envelope: Envelope, event: Event | None) -> None:
+        if event is not None and not self._is_own(index, envelope, event):
+            return
+        verdict = self._by_trust(index, envelope)
+        keyid = envelope.signatures[0].keyid
+        if verdict == "bad":
+            why = "a signature of a trusted key is not by that key"
+            self._problem(index, "the key's signature", "another", why)
+        elif verdict == "late":
+            why = "its key did not count at the time that it says"
+            self._problem(index, "a key that counted then", keyid, why)
+        elif verdict == "undated":
+            self.undated += 1
+        elif verdict == "untrusted":
+            self.unknown[keyid] += 1
+            self.first_unknown = self.first_unknown or event
+
+    def _is_own(self, index: int, envelope: Envelope, event: Event) -> bool:
         try:
             key = signed.key_of(event)
         except FormatError as err:
             self._problem(index, "a verifier key", err.why, "the entry names no key")
-            return
-        fingerprint = key.fingerprint()
-        if not signed.is_by(key, envelope):
-            why = "the key that the entry names has not signed it"
-            self._problem(index, fingerprint, "no good signature", why)
-            return
-        signer = self.trust.signer_for(fingerprint)
-        if signer is None:
-            self.unknown[fingerprint] += 1
-            self.first_unknown = self.first_unknown or event
-            return
-        why = signer.why_not_valid_at(event.time)
-        if why:
-            said = clock.rfc3339(event.time)
-            self._problem(index, "a time at which the key counts", said, why)
-        elif signer.needs_time_stamp:
-            self.undated += 1
+            return False
+        if signed.is_by(key, envelope):
+            return True
+        why = "the key that the entry names has not signed it"
+        self._problem(index, key.fingerprint(), "no good signature", why)
+        return False
 
     def _note(self, index: int, envelope: Envelope, event: Event) -> None:
         if event.kind == "case-opened" and self.opened is None:
@@ -115,6 +135,8 @@ class Entries:
         """Check 4, once every entry has been judged."""
         for index, expected, found, message in self.problems:
             docket.found(number, f"ledger: entry {index}", expected, found, message)
+        for index, said in list(self.remarks.items())[:100]:
+            docket.remark(f"ledger: entry {index}", said)
         for fingerprint, count in list(self.unknown.items())[:100]:
             docket.left(number, f"{count} entries are signed by an untrusted key: {fingerprint}")
             docket.remark(

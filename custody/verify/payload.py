@@ -28,6 +28,7 @@ from custody.verify.result import Progress
 PAYLOAD = 4
 LONG_INVENTORY = 2 << 20  # bytes; below, a process of its own costs more than it saves
 _NAMES_AT_ONCE = 1_024
+_LARGE = 1 << 20  # bytes in a file, on average: then two are hashed at a time
 
 
 @dataclass(slots=True)
@@ -43,7 +44,9 @@ def check(bag: Path, inside: Inside, oxum: str, docket: Docket, progress: Progre
 
     :param oxum: the Payload-Oxum in bag-info.txt; empty if that could not be read.
     """
-    payload = _Payload(bag, inside, docket, _progress(oxum, progress))
+    promised = _amount(oxum)
+    workers = 2 if promised and promised.bytes > promised.files * _LARGE else 1
+    payload = _Payload(bag, inside, docket, _progress(promised, progress), workers)
     work = partial(inventory.read, bag)
     if _length(bag) < LONG_INVENTORY:
         payload.run()
@@ -65,17 +68,29 @@ def _length(bag: Path) -> int:
         return 0
 
 
-def _progress(oxum: str, progress: Progress) -> Callable[[Totals], None]:
+def _amount(oxum: str) -> Totals | None:
+    """What a Payload-Oxum promises; nothing depends on it but progress and speed."""
     size, dot, files = oxum.partition(".")
-    known = dot and size.isdecimal() and files.isdecimal() and len(oxum) < 40
-    total = (int(files), int(size)) if known else (None, None)
-    return lambda totals: progress(totals.files, totals.bytes, *total)
+    if not dot or len(oxum) > 40 or not (size + files).isdecimal():
+        return None
+    return Totals(int(files or 0), int(size or 0))
+
+
+def _progress(promised: Totals | None, progress: Progress) -> Callable[[Totals], None]:
+    whole = (promised.files, promised.bytes) if promised else (None, None)
+    return lambda totals: progress(totals.files, totals.bytes, *whole)
 
 
 class _Payload:
     def __init__(
-        self, bag: Path, inside: Inside, docket: Docket, told: Callable[[Totals], None]
+        self,
+        bag: Path,
+        inside: Inside,
+        docket: Docket,
+        told: Callable[[Totals], None],
+        workers: int,
     ) -> None:
+        self._workers = workers
         self.totals = Totals()
         self.trail = Trail()
         self.listed = 0
@@ -100,7 +115,7 @@ class _Payload:
                 self._bag,
                 self._lines(),
                 fresh=False,
-                workers=1,
+                workers=self._workers,
                 tick=self._tick,
                 looked=self._inside.payload_is_plain,
             ):

@@ -7,8 +7,6 @@ from pathlib import Path
 from custody import reading
 from custody.bundle import layout
 from custody.errors import CustodyError, FormatError
-from custody.formats.vkey import VerifierKey
-from custody.identity import notes
 from custody.identity.trust import Trust
 from custody.ledger import checkpoint as checkpoints
 from custody.ledger import merkle, proof
@@ -98,12 +96,11 @@ def _one(
     path: str, receipt: bytes, entry: bytes, before: Checkpoint | None, trust: Trust,
     docket: Docket,
 ) -> ReceiptResult | None:  # fmt: skip
-    # (11) strict; signed by a trusted log; the statement's own bytes lead to the root
-    result = verify_receipt(receipt, entry, trust.logs)
-    if result.verdict == "cannot-verify":  # nobody trusts the log, but the sum must come out
+    # (11) strict; signed by a trusted log, and by the witnesses that the policy asks for; the
+    # statement's own bytes lead to the root
+    result = verify_receipt(receipt, entry, (), trust.policy)
+    if result.verdict == "cannot-verify":  # not to be believed, but the sum must come out
         result = _unsigned(receipt, entry, result)
-    elif result.verdict == "ok":
-        result = _witnessed(receipt, trust, result)
     if result.verdict == "failed":
         why = "the receipt does not prove that the statement was entered"
         docket.found(RECEIPTS, path, "a proof", result.detail, why)
@@ -138,18 +135,3 @@ def _unsigned(receipt: bytes, entry: bytes, result: ReceiptResult) -> ReceiptRes
     except FormatError as err:
         return ReceiptResult("failed", 3, str(err), result.index, result.checkpoint)
     return result
-
-
-def _witnessed(receipt: bytes, trust: Trust, result: ReceiptResult) -> ReceiptResult:
-    """Whether the witnesses that the trust folder asks for have cosigned the checkpoint."""
-    signed, _ = checkpoints.load_signed(proof.load(receipt).checkpoint)
-    witnesses: list[VerifierKey] = [known.key for known in trust.policy.witnesses.values()]
-    try:
-        cosigners = notes.verified(signed, witnesses)
-    except FormatError as err:
-        why = f"a witness's cosignature is wrong: {err}"
-        return ReceiptResult("failed", 2, why, result.index, result.checkpoint)
-    if trust.policy.is_witnessed(cosigners):
-        return result
-    why = "its checkpoint lacks the witnesses that the trust folder asks for"
-    return ReceiptResult("cannot-verify", 2, why, result.index, result.checkpoint)

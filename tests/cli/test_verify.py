@@ -165,7 +165,7 @@ def test_stripping_the_receipt_is_not_ok(custody: Run, case: Path) -> None:
 def test_what_is_not_there(custody: Run, case: Path, tmp_path: Path) -> None:
     """Exit 12 for what is neither bundle nor case, with the next step."""
     (tmp_path / "empty").mkdir()
-    for path in (tmp_path / "empty", tmp_path / "nothing", tmp_path / "passphrase"):
+    for path in (tmp_path / "empty", tmp_path / "nothing"):
         assert custody("verify", path, exit_code=12).stdout == ""
     done = custody("verify", case / "bundles", exit_code=12)
     assert f"hint: custody verify {bundle_in(case)}" in done.stderr
