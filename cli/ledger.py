@@ -46,6 +46,9 @@ SinceOption = Annotated[
 UntilOption = Annotated[
     str, typer.Option(metavar="TIME", help="Not after; a day alone counts to its end.")
 ]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="With --since: read every entry, from the first one on.")
+]
 RawOption = Annotated[
     bool, typer.Option("--raw", help="Print the entry's bytes as they are in the ledger.")
 ]
@@ -75,16 +78,21 @@ def list_(
     type_: TypeOption = "",
     since: SinceOption = "",
     until: UntilOption = "",
+    everything: AllOption = False,
     ledger: LedgerOption = None,
 ) -> None:
     """List the entries: who did what to which item, and when by their own clock.
 
-    Nothing is checked here; custody ledger verify does.
+    Nothing is checked here; custody ledger verify does.  --since reads back from the end and
+    stops at 256 entries that are all older by more than a day.
     """
     wanted = ledger_where.entry_filter(item, actor, type_, since, until)
     reader = ledger_where.find("ledger list", ledger).reader
     with ledger_where.damage():
-        shown = (view for view in _views(reader.entries()) if wanted(view))
+        start = 0 if everything else ledger_where.start(reader, since)
+        if start:
+            console.remark(f"entries 0 to {start - 1} are older and were not read; --all does")
+        shown = (view for view in _views(reader.entries(start), start) if wanted(view))
         if console.mode().json:
             for view in shown:
                 console.result_json_line(view.as_json())
@@ -99,10 +107,10 @@ def list_(
         console.remark("no such entry")
 
 
-def _views(entries: Iterator[bytes]) -> Iterator[EntryView]:
+def _views(entries: Iterator[bytes], start: int) -> Iterator[EntryView]:
     from custody.ledger import entry as entries_
 
-    for index, data in enumerate(entries):
+    for index, data in enumerate(entries, start):
         yield entries_.view(index, data)
 
 

@@ -146,7 +146,7 @@ def entry_filter(
 
     An entry that says no time cannot be shown to be outside of one, so times let it pass.
     """
-    start = _moment("--since", since, end_of_day=False)
+    begin = _moment("--since", since, end_of_day=False)
     end = _moment("--until", until, end_of_day=True)
 
     def wanted(view: EntryView) -> bool:
@@ -156,9 +156,17 @@ def entry_filter(
         when = _time(view.time)
         if when is None:
             return True
-        return (start is None or when >= start) and (end is None or when <= end)
+        return (begin is None or when >= begin) and (end is None or when <= end)
 
     return wanted
+
+
+def start(reader: LedgerReader, since: str) -> int:
+    """Where to begin to read for ``--since``."""
+    from custody.ledger import recent
+
+    moment = _moment("--since", since, end_of_day=False)
+    return 0 if moment is None else recent.first_to_read(reader, moment)
 
 
 def _time(text: str) -> datetime | None:

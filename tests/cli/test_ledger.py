@@ -509,3 +509,16 @@ def test_verify_takes_a_checkpoint_from_paper(custody: Any, desk: Desk, tmp_path
     custody("verify", backup, exit_code=0)
     done = custody("verify", backup, "--checkpoint", kept, exit_code=10)
     assert "has only 1 now" in done.stdout
+
+
+def test_since_reads_back_from_the_end(custody: Any, desk: Desk) -> None:
+    """What is older by far is not even read, and that is said; --all reads it."""
+    desk.append(*[desk.entry("noted", START, item=f"old {n}") for n in range(600)])
+    recent = START + timedelta(days=30)
+    desk.append(*[desk.entry("noted", recent, item=f"new {n}") for n in range(300)])
+    (desk.ledger / "tile/entries/000").unlink()
+    named = ["--since", "2026-12-20", "--case", desk.directory]
+    done = custody("ledger", "list", "--json", *named, exit_code=0)
+    assert [line["item"] for line in lines(done.stdout)] == [f"new {n}" for n in range(300)]
+    assert "were not read" in custody("ledger", "list", *named, exit_code=0).stderr
+    custody("ledger", "list", "--all", *named, exit_code=10)
