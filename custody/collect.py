@@ -243,10 +243,10 @@ def run(
         except StorageError as err:
             err.hint = err.hint or f"nothing was sealed; what was copied so far is in {staged}"
             raise
-        durable.publish(staged, collected.path)
-        _require_there(collected.path, envelope)
     collected.statement_sha256 = hashlib.sha256(envelope).hexdigest()
     try:
+        durable.publish(staged, collected.path)
+        _require_there(collected.path, envelope)
         if published is not None:
             published(collected)
         if not plan.destination.case:
@@ -254,9 +254,11 @@ def run(
         _enter(plan.destination, collected)
     except KeyboardInterrupt as err:
         why = "interrupted when the bundle was sealed already"
-        raise InterruptedCollection("collect", None, why, hint=_standing(plan, collected)) from err
+        raise InterruptedCollection(
+            "collect", None, why, hint=_standing(plan, staged, collected)
+        ) from err
     except CustodyError as err:
-        err.hint = "; ".join(filter(None, (_standing(plan, collected), err.hint)))
+        err.hint = "; ".join(filter(None, (_standing(plan, staged, collected), err.hint)))
         raise
     return collected
 
@@ -532,8 +534,10 @@ def _tidy(incoming: Path) -> None:
         return
 
 
-def _standing(plan: Plan, collected: Collected) -> str:
-    """What is true of a bundle that is published when something fails after that."""
+def _standing(plan: Plan, staged: Path, collected: Collected) -> str:
+    """What is true of a sealed bundle when something fails after that."""
+    if os.path.lexists(staged):
+        return f"nothing was published; the sealed bundle is in {staged}"
     sealed = f"the bundle is sealed in {collected.path}"
     in_case = plan.destination.case is not None
     return f"{sealed}; the next collect into this case enters it" if in_case else sealed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,17 +46,17 @@ class Rules:
     secrets: frozenset[tuple[int, int]] = frozenset()
     mounts: Mapping[bytes, Mount] = field(default_factory=dict)
     named: frozenset[bytes] = frozenset()
-    _patterns: list[tuple[bool, re.Pattern[bytes]]] = field(init=False, default_factory=list)
+    _patterns: list[tuple[bool, re.Pattern[str]]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         for glob in self.exclude:
-            pattern = translate(glob.rstrip("/")).encode("utf-8", "surrogateescape")
-            self._patterns.append(("/" in glob.rstrip("/"), re.compile(pattern, re.DOTALL)))
+            pattern = re.compile(translate(glob.rstrip("/")))
+            self._patterns.append(("/" in glob.rstrip("/"), pattern))
 
     def excluded(self, path: bytes, name: bytes) -> Left | None:
         """Whether ``--exclude`` names this path."""
         for whole, pattern in self._patterns:
-            if pattern.match(path if whole else name):
+            if pattern.match(os.fsdecode(path if whole else name)):
                 return Left("excluded", "excluded on request")
         return None
 

@@ -178,7 +178,7 @@ def _match(
     across = part == b"**"
     if across and not last:
         todo.append((base, index + 1))
-    fits = re.compile(translate(os.fsdecode(part)).encode("utf-8", "surrogateescape"), re.DOTALL)
+    fits = re.compile(translate(os.fsdecode(part)))
     try:
         names = _names(base)
     except OSError as err:
@@ -194,7 +194,7 @@ def _match(
                 todo.append((path, index))
             if last:
                 found.add(path)
-        elif fits.match(name) and (last or is_directory):
+        elif fits.match(os.fsdecode(name)) and (last or is_directory):
             todo.append((path, index + 1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -101,11 +102,13 @@ def gatherer() -> type[Gather]:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
+def source(tmp_path: Path) -> Iterator[Path]:
     """An empty directory to be collected."""
     path = tmp_path / "source"
     path.mkdir()
-    return path
+    yield path
+    # Python's own rmtree, which pytest uses, gives up at 1,000 levels.
+    subprocess.run(["rm", "-rf", path], check=False, capture_output=True)
 
 
 class Moment:
@@ -164,8 +167,6 @@ def moment() -> Iterator[Moment]:
 @pytest.fixture
 def mounted() -> Iterator[Callable[..., Path]]:
     """Mounts a small tmpfs on a directory, as root; skipped where that is not allowed."""
-    import subprocess
-
     points: list[Path] = []
 
     def mount(point: Path, size: str = "1m", kind: str = "tmpfs") -> Path:

@@ -169,7 +169,8 @@ def test_a_planted_link_in_a_glob_is_not_followed(gather: Any, source: Path) -> 
     [
         ("*", "a.log b.txt d"), ("*.log", "a.log"), ("?.log", "a.log"), ("[ab].*", "a.log b.txt"),
         (".*", ".hidden"), ("**/*.log", "a.log d/c.log d/e/f.log"), ("d/**/f.log", "d/e/f.log"),
-        ("**/e", "d/e"), ("d/*/..", ""), ("**/.hidden", ".hidden"), ("[!a]*", "b.txt d"),
+        ("**/e", "d/e"), ("d/*/..", ""), ("?.ö", "ä.ö"), ("[äü].*", "ä.ö"),
+        ("**/.hidden", ".hidden"), ("[!a]*", "b.txt d"),
     ],
 )  # fmt: skip
 def test_globs(pattern: str, expected: str, source: Path) -> None:
@@ -179,6 +180,8 @@ def test_globs(pattern: str, expected: str, source: Path) -> None:
     (source / "d/e").mkdir(parents=True)
     for name in ("a.log", "b.txt", ".hidden", "d/c.log", "d/e/f.log"):
         (source / name).touch()
+    if not pattern.isascii():
+        (source / "ä.ö").touch()
     if pattern.endswith(".."):
         assert list(sources.expand(f"{source}/{pattern}")) == [os.fsencode(source / "d")]
         return
