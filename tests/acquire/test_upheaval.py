@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -81,6 +82,7 @@ def upheaval(seed: int, gather: Any, source: Path, patch: pytest.MonkeyPatch) ->
     listed: set[bytes] = set()
     real_contents, real_stat, real_open = walk._Walker.contents, os.stat, os.open
     chance = dice.choice([0, 0, 0.02, 0.2])
+    thread, process = threading.get_ident(), os.getpid()  # the one that reads the sources
 
     def contents(self: Any, frame: Any, fd: int, listing: Any, when: int) -> Any:
         listed.update(frame.place.join(walk._name(item)) for item in listing)
@@ -88,7 +90,8 @@ def upheaval(seed: int, gather: Any, source: Path, patch: pytest.MonkeyPatch) ->
 
     def sometimes(real: Callable[..., Any]) -> Callable[..., Any]:
         def hooked(path: Any, *args: Any, **kwargs: Any) -> Any:
-            if kwargs.get("dir_fd") is not None and dice.random() < chance:
+            ours = threading.get_ident() == thread and os.getpid() == process
+            if ours and kwargs.get("dir_fd") is not None and dice.random() < chance:
                 patch.setattr(os, "stat", real_stat)
                 patch.setattr(os, "open", real_open)
                 disturb(dice, source)
