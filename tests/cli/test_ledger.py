@@ -522,3 +522,19 @@ def test_since_reads_back_from_the_end(custody: Any, desk: Desk) -> None:
     assert [line["item"] for line in lines(done.stdout)] == [f"new {n}" for n in range(300)]
     assert "were not read" in custody("ledger", "list", *named, exit_code=0).stderr
     custody("ledger", "list", "--all", *named, exit_code=10)
+
+
+def test_reading_and_proving_need_no_network(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """Without any network interface, everything but asking a witness works as before."""
+    prefix = ["unshare", "--map-root-user", "--net"]
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("network namespaces are not allowed here")
+    desk.note(2)
+    case = ["--case", desk.directory]
+    verbs = ["list", "verify", "checkpoint", "export"], ["prove", "1"], ["show", "1"]
+    for verb in [[name] for name in verbs[0]] + list(verbs[1:]):
+        custody("ledger", *verb, *case, prefix=prefix, exit_code=0)
+    source = tmp_path / "source"
+    source.write_text("evidence\n")
+    custody("collect", source, *case, prefix=prefix, exit_code=0)
+    custody("verify", desk.directory, prefix=prefix, exit_code=0)
