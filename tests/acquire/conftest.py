@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -137,6 +138,7 @@ class Moment:
         inode = path.stat().st_ino
         real_read, real_preadv = os.read, os.preadv
         done: list[int] = []
+        once = threading.Lock()
 
         def read(fd: int, count: int) -> bytes:
             if done or os.fstat(fd).st_ino != inode:
@@ -148,9 +150,10 @@ class Moment:
 
         def preadv(fd: int, buffers: Any, offset: int, *flags: int) -> int:
             count = real_preadv(fd, buffers, offset, *flags)
-            if not done and os.fstat(fd).st_ino == inode:
-                done.append(1)
-                action()
+            with once:  # several threads read a large file
+                if not done and os.fstat(fd).st_ino == inode:
+                    done.append(1)
+                    action()
             return count
 
         self._patch.setattr(os, "read", read)
