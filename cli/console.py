@@ -21,7 +21,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TextIO
@@ -132,6 +132,30 @@ def result(*parts: object) -> None:
 def result_json(name: str, document: Mapping[str, Any]) -> None:
     """Print the result as one JSON document with ``"schema": "custody.<name>/v1"``."""
     _out(_json({"schema": f"custody.{name}/v1", **document}, indent=2))
+
+
+@contextmanager
+def result_json_items(
+    name: str, field: str, rest: Callable[[], Mapping[str, Any]]
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Print the result as one JSON document, the items of a long list as they come.
+
+    A document that is cut off, because an error came in between, does not parse.
+
+    :param rest: gives the other fields, once all items have been given.
+    """
+    _out(f'{{\n  "schema": "custody.{name}/v1",\n  "{field}": [')
+    last: list[str] = []
+
+    def item(document: Mapping[str, Any]) -> None:
+        if last:
+            _out(f"    {last.pop()},")
+        last.append(_json(document))
+
+    yield item
+    for text in last:
+        _out(f"    {text}")
+    _out("  ],\n  " + _json(rest(), indent=2).removeprefix("{").lstrip())
 
 
 def result_json_line(document: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ COMMANDS = {
     "init": ("init", "Open a case: its directory, its ledger, its first entry."),
     "collect": ("collect", "Preserve logs in a sealed bundle."),
     "verify": ("verify", "Check a bundle or a whole case, and say what was found."),
+    "compare": ("compare", "Hold a copy against its original, and say what differs."),
     "incident": ("incident", "Write an incident record, check one, enter it."),
     "obligations": ("obligations", "Say who must be told, by when, and why."),
     "notice": ("notice", "Draft a notice, and enter what was sent."),

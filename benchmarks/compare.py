@@ -1,0 +1,107 @@
+"""Time compare beside what is usual: sha256sum -c, openssl, diff, and rsync and hashdeep if there.
+
+    python benchmarks/compare.py [--set NAME]... [--rounds N] [--work DIR]
+
+Makes its own data, with the sets and the measuring of benchmarks/collect.py beside it, and prints
+medians and ratios.  Needs room for two copies; the set "grown" is one log of 4 GiB that went on
+by a line, "sparse-50g" is a file of holes, and "200k" is about memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import collect as harness
+from collect import MIB, DataSet
+
+SETS = {
+    "grown": DataSet(1, 4096 * MIB),
+    "64x32m": DataSet(64, 32 * MIB),
+    "100k": DataSet(100_000, 4096),
+    "200k": DataSet(200_000, 4096),
+    "sparse-50g": DataSet(1, 50 * 1024 * MIB, sparse=True),
+}
+DEFAULT = ("grown", "64x32m", "100k")
+OURS = "custody compare"
+
+
+def commands(program: str, bagit: str, data: DataSet, *, grown: bool) -> dict[str, list[str]]:
+    """The ways to measure, each with what is done before it, untimed, and what is timed."""
+    ways = {
+        OURS: ["", f"{program} compare copy source"],
+        "custody compare BUNDLE --live": ["", f"{program} compare out/2*/ --live"],
+        "diff -r": ["", "diff -r --no-dereference copy source" + (" || test $? = 1" * grown)],
+    }
+    if not data.sparse:
+        ways["sha256sum -c"] = ["", "cd copy && sha256sum -c --quiet ../sums"]
+    if data.size > MIB and not data.sparse:
+        every = "find {} -type f -print0 | xargs -0 openssl dgst -sha256"
+        ways["openssl, both sides"] = ["", f"{every.format('copy')}; {every.format('source')}"]
+    if shutil.which("rsync"):
+        ways["rsync -nc"] = ["", "rsync -ncr source/ copy/"]
+    if shutil.which("hashdeep") and not data.sparse:
+        ways["hashdeep -a"] = ["", "cd copy && hashdeep -c sha256 -r -l -a -k ../deep ."]
+    if bagit and not data.sparse:
+        ways["bagit.py --validate"] = ["", f"{bagit} --quiet --validate --processes 2 bag"]
+    return ways
+
+
+def prepare(where: Path, program: str, bagit: str, data: DataSet, *, grown: bool) -> None:
+    """Make the original, its copy, its bundle and what the others need."""
+    harness.make(where / "source", data)
+    steps = [
+        f"{program} collect source --output out; test $? -lt 4",
+        "cp -a --sparse=auto source copy",
+    ]
+    if not data.sparse:
+        steps.append("cd copy && find . -type f -print0 | xargs -0 sha256sum > ../sums")
+    if shutil.which("hashdeep") and not data.sparse:
+        steps.append("cd copy && hashdeep -c sha256 -r -l . > ../deep")
+    if bagit and not data.sparse:
+        steps.append(f"cp -a source bag && {bagit} --quiet --sha256 --processes 2 bag")
+    if grown:
+        steps.append("for f in source/*/*; do echo and on it went >> $f; done")
+    for step in [*steps, "sync"]:
+        harness.timed(step, where)
+
+
+def main() -> None:
+    """Parse the arguments and run the sets."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--set", action="append", choices=SETS, dest="sets")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--work", type=Path, help="a directory on the disk to measure")
+    given = parser.parse_args()
+    program = shutil.which("custody", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if program is None:
+        sys.exit("custody is not installed; run this with .venv/bin/python after make setup")
+    bagit = shutil.which("bagit.py", path=str(Path(sys.executable).parent)) or ""
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"command: python benchmarks/compare.py {shlex.join(sys.argv[1:])}")
+    for name in given.sets or DEFAULT:
+        data, grown = SETS[name], name == "grown"
+        with tempfile.TemporaryDirectory(dir=given.work) as directory:
+            where = Path(directory)
+            os.environ["CUSTODY_HOME"] = str(where / "home")
+            quoted = shlex.quote(program), shlex.quote(bagit) if bagit else ""
+            prepare(where, *quoted, data, grown=grown)
+            ways = commands(*quoted, data, grown=grown)
+            runs = harness.measure(ways, given.rounds, where)
+            harness.report(name, data, runs)
+            for other in ways:
+                if other != OURS:
+                    pairs = zip(runs[OURS], runs[other], strict=True)
+                    ratio = harness.statistics.median(a.wall / b.wall for a, b in pairs)
+                    print(f"- {OURS} / {other}: {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""Two open files, read in step: are they equal, and if not, from which byte on.
+
+Memory is constant, each byte is read at most once, and what is a hole on both sides is not read.
+Digests are made in the same pass where they are wanted: one for both sides as long as they are
+equal, and two from the first difference on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, Self
+
+from custody import pump
+
+CHUNK = pump.CHUNK
+_AHEAD = 3
+_THREADS = 2
+_ZEROS = bytes(CHUNK)
+
+
+class Match(NamedTuple):
+    """How far two files agree.
+
+    :ivar same: how many bytes from the start are equal.
+    :ivar differs: whether a byte differs after that; else one of them ends there, or both.
+    :ivar copy: the size of the copy, as read.
+    :ivar original: the size of the original, as read.
+    :ivar copy_sha256: hex; empty where no digests were wanted.
+    """
+
+    same: int
+    differs: bool
+    copy: int
+    original: int
+    copy_sha256: str = ""
+    original_sha256: str = ""
+
+
+class Twin:
+    """The digests of two files that are equal until they are not."""
+
+    def __init__(self) -> None:
+        self._one = hashlib.sha256()
+        self._other: Any = None
+
+    def take(self, copy: Any, original: Any, *, equal: bool) -> None:
+        """The next bytes of both."""
+        if not equal and self._other is None:
+            self._other = self._one.copy()
+        self._one.update(copy)
+        if self._other is not None:
+            self._other.update(original)
+
+    def digests(self) -> tuple[str, str]:
+        """Of the copy and of the original, in hex."""
+        one = self._one.hexdigest()
+        return one, one if self._other is None else self._other.hexdigest()
+
+
+def small(copy: bytes, original: bytes, *, digests: bool) -> Match:
+    """Compare two files that are in memory."""
+    equal = copy == original
+    same = len(copy) if equal else first_difference(copy, original)
+    differs = same < min(len(copy), len(original))
+    if not digests:
+        return Match(same, differs, len(copy), len(original))
+    one = hashlib.sha256(copy).hexdigest()
+    other = one if equal else hashlib.sha256(original).hexdigest()
+    return Match(same, differs, len(copy), len(original), one, other)
+
+
+def first_difference(one: bytes, other: bytes) -> int:
+    """The offset of the first byte that differs, or the length of the shorter one."""
+    low, high = 0, min(len(one), len(other))
+    if one[:high] == other[:high]:
+        return high
+    while high - low > 1:  # the first difference lies in [low, high)
+        middle = (low + high) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+class _Piece(NamedTuple):
+    offset: int
+    length: int
+    copy_hole: bool
+    original_hole: bool
+
+
+class _Turn(NamedTuple):
+    piece: _Piece
+    copy: Future[bytes]
+    original: Future[bytes]
+
+
+class Stepper:
+    """Compares large files, one pair at a time; use it as a context manager.
+
+    :param tick: told how many bytes of the pair are done.
+    """
+
+    def __init__(self, tick: Callable[[int], None] = lambda _done: None) -> None:
+        self._tick = tick
+        self._threads: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def compare(
+        self, copy: int, copy_size: int, original: int, original_size: int, *, digests: bool
+    ) -> Match:
+        """Compare two open files of these sizes.
+
+        A file that turns out to be shorter than its size is taken to end there.
+
+        :raises OSError: if one of them cannot be read.
+        """
+        twin = Twin() if digests else None
+        common = min(copy_size, original_size)
+        found = self._in_step(copy, original, common, twin)
+        same, differs, copy_end, original_end = found
+        if twin is not None or not differs:
+            start = same if differs or copy_end is not None or original_end is not None else common
+            copy_size = self._rest(copy, start, copy_end or copy_size, twin, first=True)
+            original_size = self._rest(
+                original, start, original_end or original_size, twin, first=False
+            )
+        if twin is None:
+            return Match(same, differs, copy_size, original_size)
+        return Match(same, differs, copy_size, original_size, *twin.digests())
+
+    def digest(self, fd: int, size: int) -> tuple[int, str]:
+        """The length and the digest of one open file.
+
+        :raises OSError: if it cannot be read.
+        """
+        twin = Twin()
+        length = self._rest(fd, 0, size, twin, first=True)
+        return length, twin.digests()[0]
+
+    def _pool(self) -> ThreadPoolExecutor:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody-compare")
+        return self._threads
+
+    def _in_step(
+        self, copy: int, original: int, size: int, twin: Twin | None
+    ) -> tuple[int, bool, int | None, int | None]:
+        """Until the first difference, or *size*.
+
+        :returns: how many bytes are equal, whether one differs after them, and where the copy
+            and the original ended if that was before their time.
+        """
+        same = 0
+        turns: deque[_Turn] = deque()
+        pieces = _pieces(copy, original, size, skip=twin is None)
+        try:
+            while True:
+                while len(turns) < _AHEAD and (piece := next(pieces, None)) is not None:
+                    turns.append(self._send(copy, original, piece))
+                if not turns:
+                    return same, False, None, None
+                piece, one, other = turns.popleft()
+                a, b = one.result(), other.result()
+                at = len(a) if a == b else first_difference(a, b)
+                same = piece.offset + at
+                if twin is not None:  # what follows a difference is read again, side by side
+                    twin.take(a[:at], b[:at], equal=True)
+                self._tick(same)
+                ends = [
+                    piece.offset + len(data) if len(data) < piece.length else None
+                    for data in (a, b)
+                ]
+                if at < max(len(a), len(b)) or ends != [None, None]:
+                    return same, at < min(len(a), len(b)), ends[0], ends[1]
+        finally:
+            for turn in turns:
+                for future in (turn.copy, turn.original):
+                    if not future.cancel():
+                        future.exception()
+
+    def _send(self, copy: int, original: int, piece: _Piece) -> _Turn:
+        pool = self._pool()
+        if piece.copy_hole and piece.original_hole and piece.length > CHUNK:
+            nothing: Future[bytes] = Future()
+            nothing.set_result(b"")
+            return _Turn(piece._replace(length=0, offset=piece.offset + piece.length),
+                         nothing, nothing)  # fmt: skip
+        one = pool.submit(_read, copy, piece.offset, piece.length, piece.copy_hole)
+        other = pool.submit(_read, original, piece.offset, piece.length, piece.original_hole)
+        return _Turn(piece, one, other)
+
+    def _rest(self, fd: int, start: int, size: int, twin: Twin | None, *, first: bool) -> int:
+        """Read one side on to its end where its digest is wanted; returns where it ends."""
+        if twin is None or start >= size:
+            return size
+        at = start
+        for offset, length, hole in _from(pump.extents(fd, size), start):
+            for place in range(offset, offset + length, CHUNK):
+                data = _read(fd, place, min(CHUNK, offset + length - place), hole)
+                twin.take(data if first else b"", b"" if first else data, equal=False)
+                at = place + len(data)
+                self._tick(at)
+                if len(data) < min(CHUNK, offset + length - place):
+                    return at
+        return at
+
+
+def _read(fd: int, offset: int, length: int, hole: bool) -> bytes:
+    if hole:
+        return _ZEROS if length == CHUNK else _ZEROS[:length]
+    data = os.pread(fd, length, offset)
+    if len(data) in (0, length):
+        return data
+    pieces = [data]
+    done = len(data)
+    while done < length and (data := os.pread(fd, length - done, offset + done)):
+        pieces.append(data)
+        done += len(data)
+    return b"".join(pieces)
+
+
+Extent = tuple[int, int, bool]
+
+
+def _from(extents: Iterator[Extent], start: int) -> Iterator[Extent]:
+    for offset, length, hole in extents:
+        end = offset + length
+        if end > start:
+            begin = max(offset, start)
+            yield begin, end - begin, hole
+
+
+def _pieces(copy: int, original: int, size: int, *, skip: bool) -> Iterator[_Piece]:
+    """What to read, in order: at most a chunk at a time.
+
+    :param skip: give what is a hole on both sides as one piece, however long it is.
+    """
+    ours, theirs = pump.extents(copy, size), pump.extents(original, size)
+    a, b = next(ours, None), next(theirs, None)
+    while a is not None and b is not None:
+        start, end = a[0], min(a[0] + a[1], b[0] + b[1])
+        if skip and a[2] and b[2] and end > start:
+            yield _Piece(start, end - start, True, True)
+        else:
+            for offset in range(start, end, CHUNK):
+                yield _Piece(offset, min(CHUNK, end - offset), a[2], b[2])
+        a = next(ours, None) if a[0] + a[1] == end else (end, a[0] + a[1] - end, a[2])
+        b = next(theirs, None) if b[0] + b[1] == end else (end, b[0] + b[1] - end, b[2])
