@@ -1,0 +1,163 @@
+"""``custody copy``: a verified copy of a bundle, entered in the ledger."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from custody.errors import UsageError
+
+from . import console, exit_codes, figures, options
+from .frame import Verb
+
+if TYPE_CHECKING:
+    from custody.transfer.copying import Copied, Plan
+    from custody.verify import Verification
+
+    from .desk import Desk
+
+app = Verb("Make a verified copy of a bundle.")
+
+_EVENT = "copied"
+_CODES = {"ok": exit_codes.OK, "cannot-verify": exit_codes.CANNOT_VERIFY}
+
+BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle.")]
+DestArgument = Annotated[
+    Path, typer.Argument(metavar="DEST", help="The directory to put the copy in.")
+]
+PurposeOption = Annotated[str, typer.Option(metavar="TEXT", help="What the copy is for.")]
+AuthorityOption = Annotated[str, typer.Option(metavar="TEXT", help="On whose authority.")]
+PlaceOption = Annotated[str, typer.Option(metavar="TEXT", help="Where it is made.")]
+AttachmentsOption = Annotated[
+    bool, typer.Option("--with-attachments", help="Copy what counsel attached, too.")
+]
+SignerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--signer",
+        metavar="VKEY|FINGERPRINT",
+        help="Believe this signer too, this once. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def copy(
+    bundle: BundleArgument,
+    dest: DestArgument,
+    purpose: PurposeOption = "",
+    authority: AuthorityOption = "",
+    place: PlaceOption = "",
+    with_attachments: AttachmentsOption = False,
+    signer: SignerOption = None,
+    trust: options.TrustOption = None,
+    key: options.KeyOption = None,
+    passphrase_file: options.PassphraseFileOption = None,
+    passphrase_fd: options.PassphraseFdOption = None,
+) -> int:
+    """Make a verified copy of a bundle.
+
+    The copy is synced, read back from the device and verified before it gets its name in DEST;
+    an interrupted copy is taken up again by the same command.  With --case, it is entered in
+    that ledger.
+    """
+    from custody import clock
+    from custody.identity import trust as store
+    from custody.transfer import copying
+    from custody.verify import verify_bundle
+
+    words = {
+        "purpose": options.plain_text("--purpose", purpose),
+        "authority": options.plain_text("--authority", authority),
+        "place": options.plain_text("--place", place),
+    }
+    believed = store.load(options.trust_directory(trust))
+    for text in signer or []:
+        believed = believed.with_signer(text)
+    keeper = _keeper(bundle, dest, key, passphrase_file, passphrase_fd)
+    plan = copying.prepare(bundle, dest, attachments=with_attachments)
+    if plan.same_device:
+        console.warning("the copy is on the same device as the original; one failure takes both")
+    with console.Progress("copying") as progress:
+        copied = copying.make(plan, progress)
+    with console.Progress("verifying") as progress:
+        found = verify_bundle(plan.staged, believed, expect=None, now=clock.now(),
+                              progress=progress)  # fmt: skip
+    if found.verdict == "failed":
+        _show(plan, copied, found, None)
+        return exit_codes.DIFFERS
+    entry = None
+    if keeper is not None:
+        details: dict[str, object] = {
+            "bundle": plan.bundle.name,
+            "files": plan.files,
+            "bytes": plan.bytes,
+            "verdict": found.verdict,
+            "read_back": copied.how,
+            "with_attachments": with_attachments,
+        }
+        digests = {"original": copied.pinned, "copy": copied.pinned}
+        about = {**words, "item": plan.bundle.name, "method": "copied, read back and verified"}
+        entry = keeper.enter(_EVENT, clock.now(), digests=digests, words=about, details=details)
+    copying.publish(plan)
+    _show(plan, copied, found, entry)
+    return _CODES[found.verdict]
+
+
+def _keeper(
+    bundle: Path, dest: Path, key: str | None, file: Path | None, fd: int | None
+) -> Desk | None:
+    """Who enters the copy; a bundle that lies in a case is not copied behind its back."""
+    from custody import case as cases
+
+    from . import desk, passphrase
+
+    if options.case() is not None:
+        return desk.ready("copy BUNDLE DEST", key, passphrase.source(file, fd))
+    home = Path(os.path.realpath(bundle)).parent.parent
+    if (home / cases.RECORD).is_file():
+        why = "it lies in a case, and a copy is entered there; nothing was written"
+        hint = f"custody copy {bundle} {dest} --case {home}"
+        raise UsageError("copy", bundle, why, hint=hint)
+    return None
+
+
+def _show(plan: Plan, copied: Copied, found: Verification, entry: int | None) -> None:
+    published = found.verdict != "failed"
+    where = plan.final if published else plan.staged
+    if console.mode().json:
+        document = {
+            "path": str(where),
+            "published": published,
+            "files": plan.files,
+            "bytes": plan.bytes,
+            "sha256": copied.pinned,
+            "read_back": copied.how,
+            "taken_over": copied.taken_over,
+            "same_device": plan.same_device,
+            "verdict": found.verdict,
+            "findings": [finding.as_json() for finding in found.findings],
+            "entry": entry,
+        }
+        console.result_json("copy", document)
+        return
+    console.result("copy      " if published else "unfinished ", where)
+    console.result(f"files     {plan.files:,}, {figures.amount(plan.bytes)}; {copied.how}")
+    if copied.taken_over:
+        console.result(f"resumed   {copied.taken_over:,} files were there from an earlier run")
+    console.result("sha256    ", copied.pinned, " of the tag manifest")
+    console.result("verdict   ", found.verdict)
+    for finding in found.findings[:20]:
+        console.result("finding   ", finding.path or ".", ": ", finding.message)
+    if found.hint:
+        console.result("hint      ", found.hint)
+    if entry is not None:
+        console.result(f"ledger    entry {entry}")
+    elif published:
+        console.remark("it was not entered in a ledger; --case DIR would do that")
+    if not published:
+        console.warning("the copy is not as it was sealed; it was not published and not entered")

@@ -1,0 +1,1 @@
+"""Transfer: evidence that leaves a place, or comes to one."""
