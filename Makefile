@@ -39,10 +39,10 @@ demo: $(STAMP)
 	@PATH="$(abspath $(BIN)):$$PATH" sh sample_logs/demo.sh
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 
 test-full: $(STAMP)
-	$(BIN)/python -m pytest -m "full or not full" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto -m "full or not full" $(ARGS)
 
 check: lint types
 

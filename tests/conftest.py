@@ -55,6 +55,8 @@ def ordinary_user(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> O
     if os.geteuid() != 0:
         pytest.skip("becoming another user needs root")
     base = tmp_path_factory.getbasetemp()
+    if base.name.startswith("popen-"):  # one of several test processes (xdist)
+        base = base.parent
     pytests = {base.parent} if base.parent.name.startswith("pytest-of-") else set()
     pytests |= {d for d in (tmp_path, *tmp_path.parents) if d.is_relative_to(base)}
     for directory in pytests:

@@ -197,11 +197,15 @@ class KeyFolder:
         """Every key, by name.
 
         :raises InputError: if a key's public half does not parse or is missing.
+        :raises KeyAccessError: if the folder cannot be looked into.
         """
         try:
             names = sorted(path.stem for path in self.directory.glob("*.pem"))
         except FileNotFoundError:
             return ()
+        except OSError as err:
+            why = (err.strerror or str(err)).lower()
+            raise KeyAccessError("look for keys in", self.directory, why) from err
         return tuple(self.get(name) for name in names if _NAME.match(name))
 
     def get(self, name: str) -> StoredKey:

@@ -313,3 +313,13 @@ def test_ctrl_c_at_the_prompt_leaves_nothing(custody: Any, at_terminal: Any) -> 
     assert code == 130
     assert "custody: error: interrupted" in person.screen
     assert not custody.home.exists()
+
+
+def test_a_home_that_may_not_be_entered(custody: Any, ordinary_user: Any, tmp_path: Path) -> None:
+    """A key folder that may not be looked into is one clear error, exit 14."""
+    locked = tmp_path / "locked"
+    (locked / "keys").mkdir(parents=True)
+    locked.chmod(0o700)
+    env = {"CUSTODY_HOME": str(locked)}
+    done = custody("key", "list", user=ordinary_user, env=env, exit_code=14)
+    assert "permission denied" in done.stderr

@@ -189,7 +189,11 @@ def test_trust_from_the_command_line() -> None:
     assert Trust().with_log(KEY).with_log(KEY).logs == (KEY,)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "sha512:" + "0" * 64, "0" * 63, str(KEY)[:-1]])
+@pytest.mark.parametrize(
+    "text",
+    ["", "abc", "sha512:" + "0" * 64, "0" * 63, str(KEY)[:-1]],
+    ids=["empty", "word", "another-digest", "too-short", "cut-key"],
+)
 def test_a_mistyped_signer_is_refused(text: str) -> None:
     """Half a fingerprint, or a verifier key with a typing mistake, trusts nobody."""
     with pytest.raises(UsageError):
