@@ -124,6 +124,10 @@ def _run(
         comparison.files += bool(result.size or result.kind)
         comparison.bytes += result.size
         progress(comparison.files, comparison.bytes, None, None)
+        if result.status == IDENTICAL and kept is None and not digests:
+            comparison.totals[IDENTICAL] += 1
+            yield result
+            continue
         copy.add(result.raw, result.copy_sha256)
         original.add(result.raw, result.original_sha256)
         if kept is not None:

@@ -17,10 +17,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from custody.compare.pairs import Mine, Result
+from custody.compare.pairs import IDENTICAL, Mine, Result
 
 _BATCH = 256
 _SECONDS = 0.2
+_PLAIN = Result._fields.index("kind") + 1  # what the ordinary result has is all that is sent
 
 Work = Callable[[Mine], Iterator[Result]]
 
@@ -108,7 +109,8 @@ def _run(work: Work, mine: Mine, sender: Any) -> None:
     due = time.monotonic() + _SECONDS
     try:
         for result in work(mine):
-            batch.append(tuple(result))
+            plain = result.status == IDENTICAL and not (result.stamp or result.copy_sha256)
+            batch.append(result[:_PLAIN] if plain else tuple(result))
             if len(batch) >= _BATCH or time.monotonic() >= due:
                 sender.send(batch)
                 batch = []
