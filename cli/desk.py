@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from custody.errors import NotFoundError, UsageError
 
-from . import console, ledger_where, options
+from . import console, ledger_where, options, record_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
     from custody.case import Case
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from custody.identity.signing import Signer
 
 _WAIT_SECONDS = 60.0
+_FARTHEST_EAST = timedelta(hours=14)  # where a day begins first: UTC+14
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,20 @@ class Desk:
         digests: Mapping[str, str],
         words: Mapping[str, str],
         details: Mapping[str, object],
+        require: Callable[[Case], None] | None = None,
     ) -> int:
-        """Sign one event and enter it; returns the number of its entry."""
+        """Sign one event and enter it; returns the number of its entry.
+
+        :param require: asked under the lock, so that nothing is entered in between; it may raise.
+        """
         from custody.formats import statement
         from custody.formats.statement import Event, Subject
         from custody.identity import signing
 
         subjects = tuple(Subject(name, sha256) for name, sha256 in digests.items())
         with self.case.locked(_WAIT_SECONDS):
+            if require is not None:
+                require(self.case)
             tree = self.case.log.require_believed(self.log_key).checkpoint
             newest = {"origin": tree.origin, "root": tree.root.hex(), "size": tree.size}
             said = {"case": self.case.case, **words}
@@ -98,17 +106,18 @@ def require_word(option: str, word: str, allowed: Collection[str]) -> None:
 
 
 def day(option: str, text: str) -> str:
-    """A date as it is entered.
+    """The day of something that was done, as it is entered.
 
-    :raises UsageError: if *text* is not one.
+    :raises UsageError: if *text* is not a day, or one that has begun nowhere yet.
     """
-    from datetime import date
+    from custody import clock
 
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError as err:
-        hint = "write it as 2026-03-10"
-        raise UsageError("read the command line", option, str(err), hint=hint) from err
+    when = record_file.date_of(option, text, "; nothing was entered")
+    if when > (clock.now() + _FARTHEST_EAST).date():
+        why = f"{when} is in the future, in every time zone; nothing was entered"
+        hint = "enter it on the day on which it is done"
+        raise UsageError("read the command line", option, why, hint=hint)
+    return when.isoformat()
 
 
 def say_entered(kind: str, index: int, details: Mapping[str, object]) -> None:

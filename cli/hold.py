@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import options
 from .frame import Verb
+
+if TYPE_CHECKING:
+    from custody.case import Case
 
 app = Verb("Enter a law-enforcement hold on notices, and its end.")
 
@@ -50,7 +53,10 @@ def place(
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
 ) -> None:
-    """Enter that an agency asked for delay; whether it permits delay, the answers say."""
+    """Enter that an agency asked for delay.
+
+    Whether it permits delay, custody obligations says.
+    """
     from custody import clock
     from custody.obligations.deeds import HOLD_PLACED
     from custody.obligations.kinds import Choice
@@ -86,14 +92,25 @@ def lift(
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
 ) -> None:
-    """Enter that the agency ended its hold."""
+    """Enter that the agency ended its hold.
+
+    The last hold placed must stand, and have begun on that day or before.
+    """
     from custody import clock
+    from custody.obligations import deeds
     from custody.obligations.deeds import HOLD_LIFTED
 
     from . import desk, passphrase
 
-    details = {"on": desk.day("--on", on)}
+    day = desk.day("--on", on)
+    details = {"on": day}
+
+    def require(case: Case) -> None:
+        deeds.require_open_hold(desk.events(case, deeds.HOLDS), day)
+
     keeper = desk.ready("hold lift", key, passphrase.source(passphrase_file, passphrase_fd))
     words = {"item": "hold", "comment": options.plain_text("--comment", comment)}
-    index = keeper.enter(HOLD_LIFTED, clock.now(), digests={}, words=words, details=details)
+    index = keeper.enter(
+        HOLD_LIFTED, clock.now(), digests={}, words=words, details=details, require=require
+    )
     desk.say_entered(HOLD_LIFTED, index, details)

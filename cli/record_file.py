@@ -79,11 +79,22 @@ def day(text: str | None, facts: Facts) -> date:
 
     if text is None:
         return facts.day_of(clock.now())
+    return date_of("--as-of", text)
+
+
+def date_of(option: str, text: str, and_so: str = "") -> date:
+    """The day that *text* is.
+
+    :param and_so: what follows from it if it is none, for the message.
+    :raises UsageError: if *text* is not a date.
+    """
     try:
         return date.fromisoformat(text)
     except ValueError as err:
-        hint = "write it as 2026-03-10"
-        raise UsageError("read the command line", "--as-of", str(err), hint=hint) from err
+        why = f"{text} is not a day{and_so}"
+        raise UsageError(
+            "read the command line", option, why, hint="write it as 2026-03-10"
+        ) from err
 
 
 def assessed(path: Path, as_of: str | None, what_if: list[str] | None = None) -> Assessment:

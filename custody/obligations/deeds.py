@@ -11,11 +11,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from custody.errors import UsageError
 from custody.obligations.record import Facts
 from custody.obligations.values import as_json
 
 NOTIFIED, HOLD_PLACED, HOLD_LIFTED = "notified", "hold-placed", "hold-lifted"
-KINDS = (NOTIFIED, HOLD_PLACED, HOLD_LIFTED)
+HOLDS = (HOLD_PLACED, HOLD_LIFTED)
+KINDS = (NOTIFIED, *HOLDS)
 CONSUMERS, AUDITOR = "notices.consumers", "notices.state_auditor"
 HOLD = ("agency", "officer", "reason", "form", "requested_on")
 
@@ -83,20 +85,47 @@ def _report(details: Mapping[str, Any]) -> dict[str, Any]:
     return {"on": details.get("on")}
 
 
-def _hold(holds: list[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
-    placed = [at for at, (kind, _) in enumerate(holds) if kind == HOLD_PLACED]
-    if placed:
-        details = holds[placed[-1]][1]
+def require_open_hold(events: Iterable[tuple[str, Mapping[str, Any]]], on: str) -> None:
+    """Make sure that a hold stands among *events* (oldest first) that can have ended *on* that day.
+
+    :raises UsageError: if none was placed, if it was lifted already, or if it began later.
+    """
+    what = "enter the end of a hold"
+    placed, lifted = _last_hold(list(events))
+    if placed is None:
+        why = "no hold is placed in this ledger; nothing was entered"
+        raise UsageError(what, on, why, hint="custody hold place enters one")
+    if lifted:
+        why = f"the last hold was lifted on {lifted}; nothing was entered"
+        raise UsageError(what, on, why, hint="custody ledger list shows what is entered")
+    began = str(placed.get("requested_on", ""))
+    if on < began:
+        why = f"the hold was asked for on {began}, which is later; nothing was entered"
+        raise UsageError(what, on, why, hint="custody ledger list shows what is entered")
+
+
+def _last_hold(
+    events: list[tuple[str, Mapping[str, Any]]],
+) -> tuple[Mapping[str, Any] | None, str | None]:
+    """The last hold that was placed, and the day on which it was lifted; None for none."""
+    placed: Mapping[str, Any] | None = None
+    lifted: str | None = None
+    for kind, details in events:
+        if kind == HOLD_PLACED:
+            placed, lifted = details, None
+        elif kind == HOLD_LIFTED:
+            lifted = str(details.get("on"))
+    return placed, lifted
+
+
+def _hold(events: list[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    placed, lifted = _last_hold(events)
+    if placed is not None:
         yield "hold.requested=yes"
         for name in HOLD:
-            if details.get(name):
-                yield f"hold.{name}={json.dumps(details[name])}"
-    lifted = [
-        details.get("on")
-        for kind, details in holds[placed[-1] if placed else 0 :]
-        if kind == HOLD_LIFTED
-    ]
+            if placed.get(name):
+                yield f"hold.{name}={json.dumps(placed[name])}"
     if lifted:
-        yield f"hold.lifted_on={lifted[-1]}"
-    elif placed:
+        yield f"hold.lifted_on={lifted}"
+    elif placed is not None:
         yield "hold.lifted_on="

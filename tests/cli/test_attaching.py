@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from custody.obligations.assess import assess
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "sample_logs" / "incident.yaml"
+TOO_LATE = (clock.now() + timedelta(days=2)).date().isoformat()  # tomorrow is today somewhere
+ASKED = ("--agency", "An agency", "--reason", "criminal_investigation")
 FILES = {
     "incident.yaml",
     "obligations.json",
@@ -277,9 +279,45 @@ def test_holds_are_placed_and_lifted(custody: Any, case: Case) -> None:
         ("notice", "sent", "consumers", "--on", "2026-03-20", "--copy", "no-such-file"),
         ("hold", "place", "--agency", "A", "--reason", "x", "--form", "oral", "--on", "2026-03-05"),
         ("hold", "lift", "--on", "2026-02-30"),
+        ("hold", "lift", "--on", "2026-03-05"),
+        ("notice", "sent", "consumers", "--on", TOO_LATE),
+        ("hold", "place", *ASKED, "--form", "oral", "--on", TOO_LATE),
+        ("hold", "lift", "--on", TOO_LATE),
     ],
 )
 def test_a_wrong_word_enters_nothing(custody: Any, case: Case, command: tuple[str, ...]) -> None:
     """Unknown recipients, methods, days and reasons are refused before anything is entered."""
     custody(*command, "--case", case.directory, exit_code=2)
     assert entries(custody, case) == ["case-opened"]
+
+
+def test_a_day_that_cannot_be_says_why(custody: Any, case: Case) -> None:
+    """A day to come, or one that there is not, is refused in words, and nothing is entered."""
+    sent = ("notice", "sent", "consumers", "--case", case.directory, "--on")
+    late = custody(*sent, TOO_LATE, exit_code=2).stderr
+    assert f"{TOO_LATE} is in the future" in late
+    assert "nothing was entered" in late
+    wrong = custody(*sent, "2026-02-30", exit_code=2).stderr
+    assert "2026-02-30 is not a day; nothing was entered" in wrong
+    today = clock.now().date().isoformat()
+    custody(*sent, today, exit_code=0)
+    assert entries(custody, case) == ["case-opened", "notified"]
+
+
+def test_a_hold_is_lifted_once_and_not_before_it_began(custody: Any, case: Case) -> None:
+    """No lift without a hold that stands, none before its request, no second one."""
+    there = ("--case", case.directory)
+
+    def refused(day: str) -> str:
+        text: str = custody("hold", "lift", "--on", day, *there, exit_code=2).stderr
+        assert "nothing was entered" in text
+        return text
+
+    assert "no hold is placed" in refused("2026-03-05")
+    custody("hold", "place", *ASKED, "--form", "oral", "--on", "2026-03-05", *there, exit_code=0)
+    assert "asked for on 2026-03-05, which is later" in refused("2026-03-04")
+    custody("hold", "lift", "--on", "2026-03-05", *there, exit_code=0)
+    assert "was lifted on 2026-03-05" in refused("2026-03-06")
+    custody("hold", "place", *ASKED, "--form", "oral", "--on", "2026-03-07", *there, exit_code=0)
+    custody("hold", "lift", "--on", "2026-03-08", *there, exit_code=0)
+    assert entries(custody, case)[1:] == ["hold-placed", "hold-lifted"] * 2
