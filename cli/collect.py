@@ -248,6 +248,10 @@ def _ready(
             raise UsageError("collect", None, "neither --case nor --output is named")
         if key is None:
             name, title, organization = _person(collector)
+            if not name:
+                console.warning(
+                    'nobody is named as the collector: --collector "NAME, TITLE, ORGANISATION"'
+                )
             signer = keys.one_time("one-time")
             return (
                 Destination(output),
@@ -338,6 +342,8 @@ def _show(collected: Collected, plan: Plan, signer: Signer) -> None:
         )
     console.result("key      ", signer.key)
     console.result(f"write this down: {collected.statement_sha256} {fingerprint}")
+    console.result("          the first is the statement's digest (--expect), the second the")
+    console.result("          key's fingerprint (--signer)")
     console.result("next:    ", _next(collected, fingerprint))
 
 
@@ -352,7 +358,9 @@ def _next(collected: Collected, fingerprint: str) -> str:
     import shlex
 
     command = f"custody verify {shlex.quote(str(collected.path))}"
-    return command if collected.ledger else f"{command} --signer {fingerprint}"
+    if collected.ledger:
+        return command
+    return f"{command} --signer {fingerprint} --expect sha256:{collected.statement_sha256}"
 
 
 def _document(collected: Collected, plan: Plan, signer: Signer) -> dict[str, Any]:

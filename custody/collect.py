@@ -314,6 +314,11 @@ def _against_destination(plan: Plan, all_mounts: Mapping[bytes, Mount]) -> Plan:
     """Room, file system and disk of the destination, against what was found."""
     place = _existing(plan.destination.directory)
     seen = plan.survey
+    if place != Path(os.path.abspath(plan.destination.directory)) and place != Path(
+        os.path.abspath(plan.destination.directory.parent)
+    ):
+        new = f"nothing of {plan.destination.directory} is there; all of it is made below {place}"
+        plan = replace(plan, remarks=(*plan.remarks, f"{new}: is the disk mounted?"))
     mount = mounts.of(os.fsencode(os.path.realpath(place)), all_mounts)
     on_fat = mount is not None and mount.kind in mounts.FAT
     if on_fat and mount and mount.kind != "exfat" and seen.largest > _LARGEST_ON_FAT:

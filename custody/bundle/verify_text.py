@@ -6,12 +6,21 @@ _TEXT = """\
 HOW TO CHECK THIS BUNDLE WITHOUT THE PROGRAM THAT MADE IT
 
 This directory is a bundle of evidence, format 1: a BagIt 1.0 bag (RFC 8493) with a signed
-statement. Run the commands in this directory. They change nothing in it. Do not run any program
-that came with the bundle: it holds none.
+statement. Run the commands in this directory, one step after the other, in one window. They write
+into a directory of their own, $T, and change nothing here. Do not run any program that came with
+the bundle: it holds none.
 
-You need one thing that must not come from this bundle: the signer's public key. Get it from the
-signer, from the paper form, or from "custody key show NAME --pem" on the signer's own machine, and
-save it as signer.pem outside this directory. Below it is taken to be ../signer.pem.
+One thing must not come from this bundle: the signer's public key. Get it from the signer (on
+their machine: "custody key show NAME --pem"), or take its fingerprint, 64 digits, from the paper
+form and do step 4.
+
+Linux and macOS, to begin with; then put the key there as signer.pem:
+
+    T=$(mktemp -d); echo "$T"
+
+Windows (PowerShell), likewise:
+
+    $T = (New-Item -ItemType Directory "$env:TEMP\\custody-$PID").FullName; $T
 
 
 1. THE CONTENT IS WHAT THE MANIFESTS SAY
@@ -59,8 +68,8 @@ SHA-256 of tagmanifest-sha256.txt. The two lines printed must be equal.
 Linux and macOS:
 
     sed 's/.*"payload":"\\([^"]*\\)".*/\\1/' seal/statement.dsse.json | openssl base64 -d -A \\
-      > ../payload.json
-    echo "$(sed 's/.*"subject":\\[{"digest":{"sha256":"\\([0-9a-f]*\\)"}.*/\\1/' ../payload.json)"
+      > "$T/payload.json"
+    echo "$(sed 's/.*"subject":\\[{"digest":{"sha256":"\\([0-9a-f]*\\)"}.*/\\1/' "$T/payload.json")"
     openssl dgst -sha256 -r tagmanifest-sha256.txt | cut -d ' ' -f 1
 
 Windows (PowerShell):
@@ -71,33 +80,86 @@ Windows (PowerShell):
     (Get-FileHash -Algorithm SHA256 tagmanifest-sha256.txt).Hash.ToLower()
 
 
-4. THE STATEMENT WAS SIGNED BY THAT KEY
+4. THE KEY, IF YOU HAVE ONLY ITS FINGERPRINT
+
+The statement names the key. It is the right one if, and only if, the line printed is exactly the
+fingerprint on the paper form; otherwise stop here. Skip this step if you have signer.pem.
+
+Linux and macOS:
+
+    sed 's/.*"actor":{"key":"[^"+]*+[0-9a-f]*+\\([^"]*\\)".*/\\1/' "$T/payload.json" \\
+      | openssl base64 -d -A | tail -c 32 > "$T/key.bin"
+    { printf MCowBQYDK2VwAyEA | openssl base64 -d -A; cat "$T/key.bin"; } > "$T/key.der"
+    openssl pkey -pubin -inform DER -in "$T/key.der" -out "$T/signer.pem"
+    openssl dgst -sha256 -r "$T/key.bin" | cut -d ' ' -f 1
+
+Windows (PowerShell, continuing from step 3, with openssl installed):
+
+    $v = ([Text.Encoding]::UTF8.GetString($p) | ConvertFrom-Json).predicate.actor.key
+    $v = $v -split '\\+', 3
+    $k = [byte[]]([Convert]::FromBase64String($v[2])[1..32])
+    [IO.File]::WriteAllBytes("$T/key.bin", $k)
+    [IO.File]::WriteAllBytes("$T/key.der",
+      [byte[]]([Convert]::FromBase64String('MCowBQYDK2VwAyEA') + $k))
+    openssl pkey -pubin -inform DER -in "$T/key.der" -out "$T/signer.pem"
+    (Get-FileHash -Algorithm SHA256 "$T/key.bin").Hash.ToLower()
+
+
+5. THE STATEMENT WAS SIGNED BY THAT KEY
 
 The signature (Ed25519) is over the DSSE encoding of the statement: the words DSSEv1, the length
 and text of the payload type, the length and bytes of the payload, with single spaces between.
 
 Linux and macOS (OpenSSL 1.1.1 or newer; the system's own openssl on macOS is not enough):
 
-    { printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(wc -c < ../payload.json)"
-      cat ../payload.json; } > ../signed.bin
+    { printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(wc -c < "$T/payload.json")"
+      cat "$T/payload.json"; } > "$T/signed.bin"
     sed 's/.*"sig":"\\([^"]*\\)".*/\\1/' seal/statement.dsse.json | openssl base64 -d -A \\
-      > ../signature.bin
-    openssl pkeyutl -verify -pubin -inkey ../signer.pem -rawin -in ../signed.bin \\
-      -sigfile ../signature.bin
+      > "$T/signature.bin"
+    openssl pkeyutl -verify -pubin -inkey "$T/signer.pem" -rawin -in "$T/signed.bin" \\
+      -sigfile "$T/signature.bin"
 
 Windows (PowerShell, continuing from step 3, with openssl installed):
 
     $h = [Text.Encoding]::ASCII.GetBytes("DSSEv1 28 application/vnd.in-toto+json $($p.Length) ")
-    [IO.File]::WriteAllBytes("$PWD/../signed.bin", [byte[]]($h + $p))
-    [IO.File]::WriteAllBytes("$PWD/../signature.bin",
+    [IO.File]::WriteAllBytes("$T/signed.bin", [byte[]]($h + $p))
+    [IO.File]::WriteAllBytes("$T/signature.bin",
       [Convert]::FromBase64String($e.signatures[0].sig))
-    openssl pkeyutl -verify -pubin -inkey ../signer.pem -rawin -in ../signed.bin `
-      -sigfile ../signature.bin
+    openssl pkeyutl -verify -pubin -inkey "$T/signer.pem" -rawin -in "$T/signed.bin" `
+      -sigfile "$T/signature.bin"
 
 It must print: Signature Verified Successfully
 
 
-5. IT WAS ENTERED IN THE LEDGER
+6. IT IS THE ONE THAT WAS WRITTEN DOWN
+
+If the paper form has the digest of the statement, it must be this line.
+
+Linux and macOS:
+
+    openssl dgst -sha256 -r seal/statement.dsse.json | cut -d ' ' -f 1
+
+Windows (PowerShell):
+
+    (Get-FileHash -Algorithm SHA256 seal/statement.dsse.json).Hash.ToLower()
+
+
+7. WHAT COULD NOT BE COLLECTED
+
+Each line printed is a path that was asked for and is not here, or not whole. None: no gaps.
+
+Linux and macOS:
+
+    G='truncated|changed|unreadable|vanished|missing|rotated-unfinished|limit-skipped|not-local'
+    grep -E '"outcome":"('"$G"')"' custody/inventory.jsonl || true
+
+Windows (PowerShell):
+
+    $g = 'truncated|changed|unreadable|vanished|missing|rotated-unfinished|limit-skipped|not-local'
+    Select-String -Pattern ('"outcome":"(' + $g + ')"') custody/inventory.jsonl
+
+
+8. IT WAS ENTERED IN THE LEDGER
 
 Files in seal/receipts/ are proofs in the format c2sp.org/tlog-proof: the entry is the whole file
 seal/statement.dsse.json, the leaf hash is SHA-256 of a zero byte and that file (RFC 6962). They

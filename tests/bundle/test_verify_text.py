@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -46,7 +48,7 @@ def bundle(custody: Any, tmp_path: Path) -> Path:
 def run(bundle: Path, section: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", "-eu", "-c", commands(section, "Linux")], cwd=bundle, capture_output=True, text=True,
-        check=False, env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+        check=False, env={"PATH": os.environ["PATH"], "LC_ALL": "C", "T": str(bundle.parent)},
     )  # fmt: skip
 
 
@@ -58,9 +60,25 @@ def test_the_linux_commands_accept_a_bundle(bundle: Path) -> None:
     assert counts == ["2", "2"]
     subject, digest = run(bundle, 3).stdout.split()
     assert subject == digest
-    verified = run(bundle, 4)
+    verified = run(bundle, 5)
     assert "Signature Verified Successfully" in verified.stdout, verified.stderr
     assert sorted((path, path.stat().st_mtime_ns) for path in bundle.rglob("*")) == before
+
+
+def test_a_fingerprint_on_paper_is_enough(custody: Any, tmp_path: Path) -> None:
+    """With a one-time key, the two numbers on the paper form and openssl show all there is."""
+    custody(
+        "collect", tmp_path / "gone", __file__, "--output", tmp_path / "out", exit_code=3
+    )  # fmt: skip
+    bundle = next((tmp_path / "out").iterdir())
+    statement = (bundle / "seal/statement.dsse.json").read_bytes()
+    keyid = json.loads(statement)["signatures"][0]["keyid"]
+    run(bundle, 3)
+    assert run(bundle, 4).stdout.split() == [keyid]
+    assert "Signature Verified Successfully" in run(bundle, 5).stdout
+    assert run(bundle, 6).stdout.split() == [hashlib.sha256(statement).hexdigest()]
+    gaps = run(bundle, 7).stdout.splitlines()
+    assert [json.loads(line)["outcome"] for line in gaps] == ["missing"]
 
 
 @pytest.mark.parametrize("harm", ["payload", "tag", "extra", "list", "statement"])
@@ -82,7 +100,7 @@ def test_the_linux_commands_find_each_harm(harm: str, bundle: Path) -> None:
         run(bundle, 3)
         text = (bundle.parent / "payload.json").read_bytes()
         (bundle.parent / "payload.json").write_bytes(text.replace(b"sealed", b"sealeD"))
-        assert run(bundle, 4).returncode
+        assert run(bundle, 5).returncode
 
 
 def test_the_text_is_plain() -> None:

@@ -527,7 +527,7 @@ def test_stopped_in_the_middle_of_a_file(
         stream.truncate(64 << 30)
     out = tmp_path / "out"
     process = subprocess.Popen(
-        custody.command("collect", logs, "--output", out),
+        custody.command("collect", logs, "--output", out, "--collector", "Clerk"),
         env=custody.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 30
@@ -692,3 +692,16 @@ def test_onto_a_fat_stick(custody: Any, logs: Path, tmp_path: Path) -> None:
             subprocess.run(["fusermount", "-u", "-z", point], check=False)
         else:
             subprocess.run(["umount", point], check=False)
+
+
+def test_what_a_tired_responder_forgets(custody: Any, logs: Path, tmp_path: Path) -> None:
+    """A collection by nobody, and one into a place of which nothing is there, are said aloud."""
+    done = custody("collect", logs, "--output", tmp_path / "stick/evidence", exit_code=0)
+    assert "nobody is named as the collector" in done.stderr
+    assert f"made below {tmp_path}: is the disk mounted?" in done.stderr
+    done = custody(
+        "collect", logs, "--output", tmp_path / "stick/evidence", "--collector", "Clerk, Desk",
+        exit_code=0,
+    )  # fmt: skip
+    assert "nobody is named" not in done.stderr
+    assert "is the disk mounted" not in done.stderr

@@ -113,7 +113,7 @@ def followed(bag: Path, custody: Callable[..., subprocess.CompletedProcess[str]]
 
 
 def follow(bag: Path, step: str) -> subprocess.CompletedProcess[str]:
-    return run("sh", "-c", linux_commands(bag)[step], cwd=bag)
+    return run("env", f"T={bag.parent}", "sh", "-c", linux_commands(bag)[step], cwd=bag)
 
 
 def test_the_linux_commands_of_verify_txt_print_what_they_promise(followed: Path) -> None:
@@ -126,7 +126,7 @@ def test_the_linux_commands_of_verify_txt_print_what_they_promise(followed: Path
     named, pinned = follow(followed, "3").stdout.split()
     assert named == pinned
     assert re.fullmatch("[0-9a-f]{64}", named)
-    signed = follow(followed, "4")
+    signed = follow(followed, "5")
     assert (signed.returncode, signed.stdout.strip()) == (0, "Signature Verified Successfully")
     assert sorted(followed.rglob("*")) == before
 
@@ -142,14 +142,14 @@ def _reseal_manifest(bag: Path) -> None:
         ("1", lambda bag: _flip(bag / layout.ACQUISITION)),
         ("2", lambda bag: (bag / "data" / "new.log").write_bytes(b"")),
         ("3", _reseal_manifest),
-        ("4", lambda bag: (bag.parent / "signer.pem").write_text(pem(STRANGER))),
+        ("5", lambda bag: (bag.parent / "signer.pem").write_text(pem(STRANGER))),
     ],
 )
 def test_the_commands_of_verify_txt_see_tampering(
     followed: Path, step: str, spoil: Callable[[Path], object]
 ) -> None:
     """Each step of VERIFY.txt sees what it is there for."""
-    for number in ("3", "4"):
+    for number in ("3", "5"):
         follow(followed, number)
     spoil(followed)
     done = follow(followed, step)
