@@ -52,7 +52,7 @@ SignerOption = Annotated[
     typer.Option(
         "--signer",
         metavar="VKEY|FINGERPRINT",
-        help="Believe this signer too, this once. Repeatable.",
+        help="Who must have signed it, believed this once. Repeatable: one of them.",
         show_default=False,
     ),
 ]
@@ -111,6 +111,7 @@ def verify(
             what,
             believed,
             expect=digest,
+            named=_fingerprints(signer or []),
             memory=memory,
             given=given,
             now=clock.now(),
@@ -147,6 +148,12 @@ def _trust(option: Path | None, signers: list[str], logs: list[str]) -> Trust:
             raise UsageError("read the command line", "--log", "the key is a witness's")
         believed = believed.with_log(key)
     return believed
+
+
+def _fingerprints(signers: list[str]) -> list[str]:
+    from custody.identity.trust import Trust
+
+    return [Trust().with_signer(text).signers[0].fingerprint for text in signers]
 
 
 def _show(found: Verification) -> None:

@@ -8,7 +8,7 @@ verifier alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -39,6 +39,7 @@ def verify(
     expect: str | None = None,
     memory: Memory | None = None,
     given: Sequence[Published] = (),
+    named: Collection[str] = (),
     now: datetime,
     progress: Progress = silent,
 ) -> Verification:
@@ -47,6 +48,8 @@ def verify(
     :param expect: the SHA-256 (hex) that a bundle's statement must have.
     :param memory: what this verifier has seen of ledgers before, for a case.
     :param given: checkpoints from paper, mail or another office, for a case.
+    :param named: the fingerprints of signers who were named for this once: one of them must have
+        signed the bundle's statement, or an entry of the case.
     :raises NotFoundError: if there is neither.
     :raises UsageError: if a digest is expected of a case, or a checkpoint is given with a bundle.
     :raises UnknownFormatError: if it is of a format that is not known here.
@@ -56,11 +59,13 @@ def verify(
         if given:
             hint = f"custody ledger receipt {path} --ledger DIR, then custody ledger verify"
             raise UsageError("verify", path, "a checkpoint goes with a whole case", hint=hint)
-        return verify_bundle(path, trust, expect=expect, now=now, progress=progress)
+        return verify_bundle(path, trust, expect=expect, named=named, now=now, progress=progress)
     if expect is not None:
         hint = f"custody verify {path / 'bundles'}/BUNDLE --expect sha256:{expect}"
         raise UsageError("verify", path, "a digest can be expected of a bundle alone", hint=hint)
-    return verify_case(path, trust, memory=memory, given=given, now=now, progress=progress)
+    return verify_case(
+        path, trust, memory=memory, given=given, named=named, now=now, progress=progress
+    )
 
 
 def kind_of(path: Path) -> Literal["bundle", "case"]:

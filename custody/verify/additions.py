@@ -35,9 +35,12 @@ _TOKEN_NAME = re.compile(r"([0-9a-f]{64})\.tsr\Z", re.ASCII)
 
 def check_countersignatures(
     bag: Path, inside: Inside, sealed: Sealed | None, trust: Trust, docket: Docket
-) -> None:
-    """A part of check 8: the same statement, signed by others."""
-    folder = layout.COUNTERSIGNATURES
+) -> list[str]:
+    """A part of check 8: the same statement, signed by others.
+
+    :returns: the fingerprints of the trusted keys whose countersignatures are good.
+    """
+    folder, good = layout.COUNTERSIGNATURES, []
     for name in inside.additions.get(folder, []):
         path = f"{folder}/{name}"
         try:
@@ -57,8 +60,12 @@ def check_countersignatures(
             why = "a countersignature is over another statement"
             docket.found(SIGNATURE, path, "the sealed statement", "another", why)
             continue
-        for signature in envelope.signatures:
-            judge_line(signature, envelope, path, trust, SIGNATURE, docket)
+        good += [
+            signature.keyid
+            for signature in envelope.signatures
+            if judge_line(signature, envelope, path, trust, SIGNATURE, docket)
+        ]
+    return good
 
 
 def check(bag: Path, inside: Inside, pinned: str, trust: Trust, docket: Docket) -> None:

@@ -8,7 +8,8 @@
    the manifest; every payload name is the one that its path makes.
 6. Acquisition: a canonical record of this bundle that counts what the inventory counts.
 7. Statement: a canonical signed statement about exactly this bag, with the bundle's own details.
-8. Signature: by the key that the statement names, and the verifier trusts that key.
+8. Signature: by the key that the statement names, and the verifier trusts that key; where the
+    verifier named signers for this once, one of them signed it.
 9. Key validity: the key counted at the time in the statement.
 10. Time stamp: a trusted time for the signature, where the verifier requires one.
 11. Receipts: each proves that the statement's bytes are an entry of its ledger; there is one
@@ -25,6 +26,7 @@ bundle sets a requirement or takes one away.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -64,12 +66,14 @@ def verify_bundle(
     trust: Trust,
     *,
     expect: str | None = None,
+    named: Collection[str] = (),
     now: datetime,
     progress: Progress = silent,
 ) -> Verification:
     """Check the bundle at *path* by the steps in this module's list, and say what was found.
 
     :param expect: the SHA-256 (hex) that ``seal/statement.dsse.json`` must have.
+    :param named: the fingerprints of signers one of whom must have signed the statement.
     :param now: the verifier's clock, for a remark about a statement from the future.
     :raises NotFoundError: if there is no such directory.
     :raises UnknownFormatError: if it is a whole bundle of a format that is not known here.
@@ -86,12 +90,14 @@ def verify_bundle(
     signer = None
     if sealed is not None:
         seal.check_statement(sealed, found, read, docket)  # (7), what it says
-        signer = seal.check_signature(sealed, trust, docket)  # (8)
+        signer, others = seal.check_signature(sealed, trust, docket)  # (8)
+        others += additions.check_countersignatures(path, inside, sealed, trust, docket)  # (8)
+        seal.check_named(sealed, named, others, docket)  # (8)
         seal.check_validity(sealed, signer, docket, now)  # (9)
     else:
+        additions.check_countersignatures(path, inside, sealed, trust, docket)  # (8)
         docket.left(seal.SIGNATURE, "there is no statement to judge")
         docket.left(seal.VALIDITY, "there is no statement to judge")
-    additions.check_countersignatures(path, inside, sealed, trust, docket)  # (8)
     tokens = len(inside.additions.get(layout.TIMESTAMPS, []))
     seal.check_time_stamp(tokens, signer, trust, docket)  # (10)
     listed = inside.additions.get(layout.RECEIPTS, [])
@@ -108,7 +114,7 @@ def verify_bundle(
         findings=tuple(docket.findings),
         unlisted=docket.unlisted,
         remarks=tuple(docket.remarks),
-        hint=_hint(sealed, trust) if verdict == "cannot-verify" else "",
+        hint=_swapped(sealed, expect, named) or _hint(sealed, trust, verdict),
         bundle_id=found.bundle_id,
         signer=signer,
         claimed_key="" if sealed is None else str(sealed.key),
@@ -124,9 +130,26 @@ def verify_bundle(
     )
 
 
-def _hint(sealed: Sealed | None, trust: Trust) -> str:
+def _swapped(sealed: Sealed | None, expect: str | None, named: Collection[str]) -> str:
+    """What to type if the two figures on the paper form were taken for each other."""
+    if sealed is None:
+        return ""
+    fingerprint, digest = sealed.key.fingerprint(), sealed.sha256
+    wrong = []
+    if expect == fingerprint:
+        wrong.append("the digest after --expect is the fingerprint of the key that signed this")
+    if digest in named:
+        wrong.append("the fingerprint after --signer is the digest of this statement")
+    if not wrong:
+        return ""
+    return f"{'; '.join(wrong)}: the digest goes after --expect, the fingerprint after --signer"
+
+
+def _hint(sealed: Sealed | None, trust: Trust, verdict: str) -> str:
     """What would make an untrusted signer trusted."""
-    if sealed is None or trust.signer_for(sealed.key.fingerprint()) is not None:
+    if verdict != "cannot-verify" or sealed is None:
+        return ""
+    if trust.signer_for(sealed.key.fingerprint()) is not None:
         return ""
     return signer_hint(sealed.event.actor)
 

@@ -4,7 +4,8 @@
 2. Layout: the parts of a case are there and are directories; what else lies there is remarked on.
 3. Ledger: derived again from its entries, signed by the key that is trusted for its origin, and
    not behind what this verifier has seen of it before.
-4. Entries: each is signed by the key that it names, the key is trusted, and it counted then.
+4. Entries: each is signed by the key that it names, the key is trusted, and it counted then;
+   where the verifier named signers for this once, one of them signed an entry.
 5. Bundles: each by its own list (:mod:`custody.verify.bundle`), under its own name.
 6. Attachments: what is attached to the case is well-formed, rightly named, and by its own key.
 7. Agreement: every sealed or attached entry has its bundle or attachment, each of these is
@@ -19,7 +20,7 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +66,7 @@ def verify_case(
     *,
     memory: Memory | None = None,
     given: Sequence[Published] = (),
+    named: Collection[str] = (),
     now: datetime,
     progress: Progress = silent,
 ) -> Verification:
@@ -72,6 +74,7 @@ def verify_case(
 
     :param memory: what this verifier has seen of ledgers before.
     :param given: checkpoints of the ledger from paper, mail or another office.
+    :param named: the fingerprints of signers one of whom must have signed an entry.
     :param now: the verifier's clock, for remarks about statements from the future.
     :raises NotFoundError: if there is no such directory.
     :raises UnknownFormatError: if it is a case of a format that is not known here.
@@ -79,7 +82,8 @@ def verify_case(
     """
     if not path.is_dir():
         raise NotFoundError("verify", path, "there is no such directory")
-    return _Checker(path, trust, memory, given, now, progress).run()
+    entries = Entries(trust, frozenset(named))
+    return _Checker(path, trust, memory, given, entries, now, progress).run()
 
 
 class _Checker:
@@ -89,6 +93,7 @@ class _Checker:
         trust: Trust,
         memory: Memory | None,
         given: Sequence[Published],
+        entries: Entries,
         now: datetime,
         progress: Progress,
     ) -> None:
@@ -99,7 +104,7 @@ class _Checker:
         self._now = now
         self._progress = progress
         self._docket = Docket(CHECKS)
-        self._entries = Entries(trust)
+        self._entries = entries
         self._bundles: dict[str, Verification] = {}
         self._attachments: dict[str, list[str]] = {}
         self._unlisted = 0

@@ -23,6 +23,8 @@ _MOST_PROBLEMS = 10_000
 class Entries:
     """What the entries came to, and what they say of the bundles of their case.
 
+    :ivar named: the fingerprints of the signers that the verifier named for this once.
+    :ivar is_by_named: one of them has signed an entry.
     :ivar opened: the event ``case-opened``.
     :ivar sealed: for each bundle, the digests of the statements that were entered, and where.
     :ivar attached: the digests of the attachments' statements that were entered, and where.
@@ -34,6 +36,8 @@ class Entries:
     """
 
     trust: Trust
+    named: frozenset[str] = frozenset()
+    is_by_named: bool = False
     opened: Event | None = None
     sealed: dict[str, dict[str, int]] = field(default_factory=dict)
     attached: dict[str, int] = field(default_factory=dict)
@@ -77,6 +81,7 @@ class Entries:
         ):
             each.clear()
         self.count = self.undated = 0
+        self.is_by_named = False
 
     def _event(self, index: int, envelope: Envelope) -> Event | None:
         try:
@@ -91,6 +96,7 @@ class Entries:
             return
         verdict = self._by_trust(index, envelope)
         keyid = envelope.signatures[0].keyid
+        self.is_by_named = self.is_by_named or keyid in self.named
         if verdict == "bad":
             why = "a signature of a trusted key is not by that key"
             self._problem(index, "the key's signature", "another", why)
@@ -142,6 +148,10 @@ class Entries:
             docket.remark(
                 "ledger", f"{count} entries are signed by the untrusted key {fingerprint}"
             )
+        if self.named and not self.is_by_named:
+            why = "no entry is signed by the signer you named"
+            found = ", ".join(list(self.unknown)[:4]) or "other keys that you trust"
+            docket.found(number, "ledger", ", ".join(sorted(self.named)), found, why)
         if self.undated:
             why = "time stamps, which this version cannot check, are required: the key has an end"
             docket.left(number, f"{self.undated} entries need {why}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -73,9 +74,9 @@ def check_statement(sealed: Sealed, tags: Tags, counted: Read, docket: Docket) -
     subjects = tuple(event.subjects)
     if subjects != (Subject(bagit.TAG_MANIFEST_NAME, tags.pinned),):
         said = ", ".join(f"{item.name} sha256:{item.sha256}" for item in subjects)[:1_000]
-        expected = f"{bagit.TAG_MANIFEST_NAME} sha256:{tags.pinned or 'none'}"
+        on_disk = f"{bagit.TAG_MANIFEST_NAME} sha256:{tags.pinned or 'none'}"
         why = "the statement is about another bag than this"
-        docket.found(STATEMENT, layout.STATEMENT, expected, said or "nothing", why)
+        docket.found(STATEMENT, layout.STATEMENT, said or "nothing", on_disk, why)
     # (7) its details are those of the bundle
     for what, expected_value in _expected(tags, counted).items():
         found = _said(event, what)
@@ -134,10 +135,13 @@ def _short(value: object) -> str:
 # ---- whose it is
 
 
-def check_signature(sealed: Sealed, trust: Trust, docket: Docket) -> TrustedSigner | None:
+def check_signature(
+    sealed: Sealed, trust: Trust, docket: Docket
+) -> tuple[TrustedSigner | None, list[str]]:
     """Check 8: signed by the key that it names, and that key is a trusted signer's.
 
-    :returns: the signer, if the signature is good and the key trusted.
+    :returns: the signer, if the signature is good and the key trusted; and the fingerprints of
+        the trusted keys whose further signatures are good.
     """
     fingerprint = sealed.key.fingerprint()
     # (8) the key that the statement names has signed it, trusted or not
@@ -145,21 +149,42 @@ def check_signature(sealed: Sealed, trust: Trust, docket: Docket) -> TrustedSign
         keyids = ", ".join(item.keyid for item in sealed.envelope.signatures)[:400]
         why = "the key that the statement names has not signed these bytes"
         docket.found(SIGNATURE, layout.STATEMENT, fingerprint, f"signatures by {keyids}", why)
-        return None
+        return None, []
     # (8) further signature lines
-    for signature in sealed.envelope.signatures:
-        if signature.keyid != fingerprint:
-            judge_line(signature, sealed.envelope, layout.STATEMENT, trust, SIGNATURE, docket)
+    others = [
+        line.keyid
+        for line in sealed.envelope.signatures
+        if line.keyid != fingerprint
+        and judge_line(line, sealed.envelope, layout.STATEMENT, trust, SIGNATURE, docket)
+    ]
     # (8) the verifier trusts that key
     signer = trust.signer_for(fingerprint)
     if signer is None:
         docket.left(SIGNATURE, f"signed by a key that nobody here trusts: {fingerprint}")
-        return None
+        return None, others
     if signer.key is not None and signer.key.name != sealed.key.name:
         said = f"it calls the key {sealed.key.name}, the trust folder {signer.key.name}"
         docket.remark(layout.STATEMENT, said)
     docket.shown(SIGNATURE, f"by {name_of(signer, sealed.key)}")
-    return None if docket.failed(SIGNATURE) else signer
+    return None if docket.failed(SIGNATURE) else signer, others
+
+
+def check_named(
+    sealed: Sealed, named: Collection[str], others: Collection[str], docket: Docket
+) -> None:
+    """Check 8, where the verifier named signers: the statement is signed by one of them.
+
+    :param named: the fingerprints of the signers that were named for this once.
+    :param others: the fingerprints of the trusted keys that countersigned it.
+    """
+    by = {sealed.key.fingerprint(), *others}
+    if not named or docket.failed(SIGNATURE) or by.intersection(named):
+        return
+    # (8) by a signer whom the verifier named
+    who = sealed.event.actor.name or sealed.key.name
+    why = f"signed by {_short(who)}, and not by the signer you named"
+    expected, found = ", ".join(named), sealed.key.fingerprint()
+    docket.found(SIGNATURE, layout.STATEMENT, expected, found, why)
 
 
 def judge_line(

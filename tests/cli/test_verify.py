@@ -81,12 +81,27 @@ def test_a_bundle_by_an_unknown_key_is_eleven_and_the_hint_helps(
 
 
 def test_the_wrong_fingerprint_or_digest(custody: Run, single: dict[str, Any]) -> None:
-    """Another key's fingerprint is missing trust, another statement's digest is a failure."""
+    """Another signer or statement than the named one is a failure, without a hint to trust it."""
     fingerprint = single["signer"]["fingerprint"]
-    custody("verify", single["path"], "--signer", "0" * 64, exit_code=11)
+    done = custody("verify", single["path"], "--signer", "0" * 64, exit_code=10)
+    assert "and not by the signer you named" in done.stdout
+    assert "FAIL          8  signature" in done.stdout
+    assert f"  expected  {'0' * 64}\n  found     {fingerprint}\n" in done.stdout
+    assert "trust add" not in done.stdout + done.stderr
     custody("verify", single["path"], "--signer", fingerprint, "--expect", "0" * 64, exit_code=10)
     done = custody("verify", single["path"], "--expect", "12", exit_code=2)
     assert "64 hex digits" in done.stderr
+
+
+def test_the_two_figures_swapped(custody: Run, single: dict[str, Any]) -> None:
+    """A fingerprint given as the digest, or the other way round, is recognized in the hint."""
+    fingerprint, digest = single["signer"]["fingerprint"], single["statement_sha256"]
+    done = custody("verify", single["path"], "--expect", fingerprint, exit_code=10)
+    assert "--expect is the fingerprint of the key that signed this" in done.stdout
+    done = custody("verify", single["path"], "--signer", digest, exit_code=10)
+    assert "--signer is the digest of this statement" in done.stdout
+    done = custody("verify", single["path"], "--signer", fingerprint, exit_code=0)
+    assert "hint" not in done.stdout
 
 
 def test_the_json_document_of_a_bundle(custody: Run, case: Path) -> None:

@@ -303,6 +303,16 @@ def test_leftovers_and_open_modes_are_remarks(case: Path) -> None:
     assert "mode 0644" in said["notes.txt"]
 
 
+def test_a_case_without_the_named_signer_fails(case: Path) -> None:
+    """A case in which the signer who was named signed nothing is not the expected one."""
+    named = [STRANGER.key.fingerprint()]
+    for trust in (TRUST, trusting(STRANGER)):
+        found = verify_case(case, trust, named=named, now=NOW)
+        assert (found.verdict, failed(found), found.hint) == ("failed", [4], "")
+    mine = [SIGNER.key.fingerprint()]
+    assert verify_case(case, TRUST, named=[*named, *mine], now=NOW).verdict == "ok"
+
+
 def test_a_digest_is_expected_of_a_bundle(case: Path) -> None:
     """--expect names one statement, so it makes no sense for a case."""
     with pytest.raises(UsageError):

@@ -34,6 +34,7 @@ from custody.ledger import checkpoint as checkpoints
 from custody.ledger import merkle, policy, proof
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.proof import Proof
+from custody.verify import verify_bundle
 
 DAY = timedelta(days=1)
 
@@ -142,6 +143,17 @@ def test_a_signed_statement_about_something_else_fails(bag: Path, name: str) -> 
     assert (found.verdict, failed(found)) == ("failed", [7])
 
 
+def test_the_digest_that_was_sealed_is_the_expected_one(bag: Path) -> None:
+    """Of a tag manifest that differs from the statement, expected is what was sealed."""
+    path = bag / "tagmanifest-sha256.txt"
+    sealed = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_bytes(path.read_bytes() + b"\n")
+    on_disk = hashlib.sha256(path.read_bytes()).hexdigest()
+    (found,) = [item for item in check(bag).findings if "another bag" in item.message]
+    assert found.expected == f"tagmanifest-sha256.txt sha256:{sealed}"
+    assert found.found == f"tagmanifest-sha256.txt sha256:{on_disk}"
+
+
 # ---- the signature
 
 
@@ -152,6 +164,16 @@ def test_a_bundle_by_an_unknown_key_cannot_be_verified(bag: Path) -> None:
     assert (status(found)[8], status(found)[9]) == ("not-checked", "not-checked")
     assert f"custody trust add signer {SIGNER.key}" in found.hint
     assert "compare the fingerprint with the paper form" in found.hint
+
+
+def test_a_statement_by_another_than_the_named_signer_fails(bag: Path) -> None:
+    """Also a trusted key is not the one that was named; a countersignature of the named one is."""
+    trust, named = trusting(SIGNER, STRANGER), [STRANGER.key.fingerprint()]
+    found = verify_bundle(bag, trust, named=named, now=NOW)
+    assert (found.verdict, failed(found), found.hint) == ("failed", [8], "")
+    assert found.findings[0].found == SIGNER.key.fingerprint()
+    countersign(bag, STRANGER)
+    assert verify_bundle(bag, trust, named=named, now=NOW).verdict == "ok"
 
 
 def test_a_fingerprint_from_paper_is_enough(bag: Path) -> None:
