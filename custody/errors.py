@@ -17,9 +17,7 @@ class CustodyError(Exception):
     :param hint: the next step, often a command to type.
     """
 
-    def __init__(
-        self, what: str, thing: object = None, why: str = "", *, hint: str = ""
-    ) -> None:
+    def __init__(self, what: str, thing: object = None, why: str = "", *, hint: str = "") -> None:
         super().__init__(what, thing, why)
         self.what = what
         self.thing = None if thing is None else str(thing)
