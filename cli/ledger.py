@@ -6,7 +6,6 @@ Everything here only reads, and works on read-only media and on a copy of the le
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,11 +79,12 @@ def list_(
     until: UntilOption = "",
     everything: AllOption = False,
     ledger: LedgerOption = None,
-) -> None:
+) -> int:
     """List the entries: who did what to which item, and when by their own clock.
 
     Nothing is checked here; custody ledger verify does.  --since reads back from the end and
-    stops at 256 entries that are all older by more than a day.
+    stops at 256 entries that are all older by more than a day.  Exit 10 if what should be an
+    entry is none; it is always listed, as damaged.
     """
     wanted = ledger_where.entry_filter(item, actor, type_, since, until)
     reader = ledger_where.find("ledger list", ledger).reader
@@ -92,26 +92,26 @@ def list_(
         start = 0 if everything else ledger_where.start(reader, since)
         if start:
             console.remark(f"entries 0 to {start - 1} are older and were not read; --all does")
-        shown = (view for view in _views(reader.entries(start), start) if wanted(view))
-        if console.mode().json:
-            for view in shown:
+        damaged = 0
+        rows = []
+        for index, data in enumerate(reader.entries(start), start):
+            view = ledger_where.view(index, data)
+            if not wanted(view):
+                continue
+            damaged += view.type == ledger_where.DAMAGED
+            if console.mode().json:
                 console.result_json_line(view.as_json())
-            return
-        rows = [
-            (str(view.index), view.type, view.time, view.actor, view.item, view.summary)
-            for view in shown
-        ]
+            else:
+                fields = (str(index), view.type, view.time, view.actor, view.item, view.summary)
+                rows.append(fields)
     if rows:
         console.table(rows, ("entry", "type", "time", "actor", "item", "summary"))
-    else:
+    elif not console.mode().json:
         console.remark("no such entry")
-
-
-def _views(entries: Iterator[bytes], start: int) -> Iterator[EntryView]:
-    from custody.ledger import entry as entries_
-
-    for index, data in enumerate(entries, start):
-        yield entries_.view(index, data)
+    if damaged:
+        words = "1 entry is" if damaged == 1 else f"{damaged} entries are"
+        console.warning(f"{words} damaged; custody ledger verify names all that is wrong")
+    return exit_codes.DIFFERS if damaged else exit_codes.OK
 
 
 @app.command()
@@ -126,10 +126,10 @@ def show(
     Exit 10 if the signature is wrong or the entry is not in the tree.
     """
     from custody.identity import trust as store
-    from custody.ledger import entry as entries_
 
     reader = ledger_where.find("ledger show", ledger).reader
     with ledger_where.damage():
+        ledger_where.require_entry(reader, number)
         data = reader.entry(number)
         if raw:
             console.result_bytes(data)
@@ -139,10 +139,11 @@ def show(
     believed = store.load(options.trust_directory(trust))
     document = _entry_document(number, data, believed)
     document |= {"origin": published.checkpoint.origin, "size": published.size}
+    view = ledger_where.view(number, data)
     if console.mode().json:
-        console.result_json("ledger-entry", {**entries_.view(number, data).as_json(), **document})
+        console.result_json("ledger-entry", {**view.as_json(), **document})
     else:
-        _show_entry(entries_.view(number, data), document)
+        _show_entry(view, document)
     return exit_codes.DIFFERS if document["signature"] in ("bad", "late") else exit_codes.OK
 
 
@@ -156,14 +157,9 @@ def _entry_document(number: int, data: bytes, believed: Trust) -> dict[str, Any]
     digest = hashlib.sha256(data).hexdigest()
     try:
         envelope = dsse.load(data)
-    except FormatError as err:
-        return {
-            "sha256": digest,
-            "signature": "bad",
-            "signers": [],
-            "payload": None,
-            "why": err.why,
-        }
+    except FormatError:
+        why = "these bytes are not an entry"
+        return {"sha256": digest, "signature": "bad", "signers": [], "payload": None, "why": why}
     signers = []
     for item in envelope.signatures:
         known = believed.signer_for(item.keyid)

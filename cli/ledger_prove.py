@@ -61,6 +61,7 @@ def prove(
         elif new:
             raise UsageError("read the command line", "--to", "it goes with --from")
         else:
+            ledger_where.require_entry(reader, number)
             data = reader.receipt(number)
     if output is None:
         console.result_bytes(data)

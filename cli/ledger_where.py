@@ -39,6 +39,7 @@ CheckpointOption = Annotated[
         show_default=False,
     ),
 ]
+DAMAGED = "damaged"  # in place of the type, where the bytes are no entry
 _READING = ("read", "read tile")
 _VERIFY = "custody ledger verify names all that is wrong with it"
 
@@ -139,17 +140,32 @@ def damage() -> Iterator[None]:
         raise DifferenceError("read ledger", None, why, hint=_VERIFY) from err
 
 
+def require_entry(reader: LedgerReader, number: int) -> None:
+    """Make sure that the ledger has an entry of this number.
+
+    :raises UsageError: if it has not; says which it has.
+    """
+    size = reader.checkpoint().size
+    if number >= size:
+        numbers = f"0 to {size - 1}" if size > 1 else "number 0"
+        count = f"{size} {'entry' if size == 1 else 'entries'}, {numbers}" if size else "no entry"
+        raise UsageError("find entry", number, f"the ledger has {count}")
+
+
 def entry_filter(
     item: str, actor: str, type_: str, since: str, until: str
 ) -> Callable[[EntryView], bool]:
     """Whether an entry is wanted; an empty word asks for nothing.
 
-    An entry that says no time cannot be shown to be outside of one, so times let it pass.
+    An entry that says no time cannot be shown to be outside of one, so times let it pass; and of
+    a damaged entry nothing can be shown, so everything does.
     """
     begin = _moment("--since", since, end_of_day=False)
     end = _moment("--until", until, end_of_day=True)
 
     def wanted(view: EntryView) -> bool:
+        if view.type == DAMAGED:
+            return True
         words = ((item, view.item), (actor, view.actor), (type_, view.type))
         if any(asked and asked.casefold() != said.casefold() for asked, said in words):
             return False
@@ -161,12 +177,39 @@ def entry_filter(
     return wanted
 
 
+def view(index: int, data: bytes) -> EntryView:
+    """An entry to show: what it says was done, too, or that it is damaged."""
+    import json
+    from dataclasses import replace
+
+    from custody.formats import dsse
+    from custody.ledger import entry as entries
+    from custody.obligations import deeds
+
+    seen = entries.view(index, data)
+    if seen.type not in (entries.UNREADABLE, *deeds.KINDS):
+        return seen
+    try:
+        statement = json.loads(dsse.load(data).payload)
+    except (ValueError, RecursionError):
+        why = "these bytes are not an entry; custody ledger verify says more"
+        return replace(seen, type=DAMAGED, summary=why)
+    if seen.type == entries.UNREADABLE:
+        return seen
+    predicate = statement.get("predicate")
+    details = predicate.get("details") if isinstance(predicate, dict) else None
+    said = deeds.words(seen.type, details)
+    return replace(seen, summary="; ".join(part for part in (said, seen.summary) if part))
+
+
 def start(reader: LedgerReader, since: str) -> int:
     """Where to begin to read for ``--since``."""
     from custody.ledger import recent
 
     moment = _moment("--since", since, end_of_day=False)
-    return 0 if moment is None else recent.first_to_read(reader, moment)
+    if moment is None or moment - datetime.min.replace(tzinfo=UTC) < recent.SLACK:
+        return 0
+    return recent.first_to_read(reader, moment)
 
 
 def _time(text: str) -> datetime | None:

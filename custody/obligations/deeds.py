@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from custody.errors import UsageError
+from custody.obligations.problems import shorten
 from custody.obligations.record import Facts
 from custody.obligations.values import as_json
 
@@ -19,6 +20,7 @@ NOTIFIED, HOLD_PLACED, HOLD_LIFTED = "notified", "hold-placed", "hold-lifted"
 HOLDS = (HOLD_PLACED, HOLD_LIFTED)
 KINDS = (NOTIFIED, *HOLDS)
 CONSUMERS, AUDITOR = "notices.consumers", "notices.state_auditor"
+NOT_LIFTED = "hold.lifted_on="
 HOLD = ("agency", "officer", "reason", "form", "requested_on")
 
 # Who can be told, and the fact that says so; no field of the record speaks of the last ones.
@@ -85,6 +87,30 @@ def _report(details: Mapping[str, Any]) -> dict[str, Any]:
     return {"on": details.get("on")}
 
 
+def shown(assignment: str) -> str:
+    """An assignment for people, who would take an empty one for an unknown day."""
+    return "hold not lifted: it stands" if assignment == NOT_LIFTED else assignment
+
+
+def words(kind: str, details: object) -> str:
+    """A deed on one line: who, on which day, how many.  Believes nothing of what *details* are."""
+    said = details if isinstance(details, dict) else {}
+    day = _said(said, "requested_on" if kind == HOLD_PLACED else "on")
+    who = _said(said, {NOTIFIED: "recipient", HOLD_PLACED: "agency"}.get(kind, ""))
+    count = said.get("count")
+    told = f"{count} told" if type(count) is int else ""
+    if kind == HOLD_LIFTED:
+        return f"lifted on {day}" if day else ""
+    when = f"on {day}" if day else ""
+    why = ", ".join(part for part in (_said(said, "reason"), _said(said, "form")) if part)
+    return ", ".join(part for part in (f"{who} {when}".strip(), told, why) if part)
+
+
+def _said(details: Mapping[str, Any], name: str) -> str:
+    text = details.get(name)
+    return shorten(text, 80).strip('"') if isinstance(text, str) else ""
+
+
 def require_open_hold(events: Iterable[tuple[str, Mapping[str, Any]]], on: str) -> None:
     """Make sure that a hold stands among *events* (oldest first) that can have ended *on* that day.
 
@@ -128,4 +154,4 @@ def _hold(events: list[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
     if lifted:
         yield f"hold.lifted_on={lifted}"
     elif placed is not None:
-        yield "hold.lifted_on="
+        yield NOT_LIFTED

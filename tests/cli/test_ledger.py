@@ -152,7 +152,59 @@ def test_show_raw_is_the_entry_byte_for_byte(custody: Any, desk: Desk) -> None:
 def test_show_of_an_entry_that_is_not_there(custody: Any, desk: Desk) -> None:
     """A number beyond the checkpoint is a mistake of usage, and the size is said."""
     done = custody("ledger", "show", "7", "--case", desk.directory, exit_code=2)
-    assert "the ledger has 1" in done.stderr
+    assert "the ledger has 1 entry, number 0" in done.stderr
+    desk.note(2)
+    for verb in ("show", "prove"):
+        done = custody("ledger", verb, "99", "--case", desk.directory, exit_code=2)
+        assert "the ledger has 3 entries, 0 to 2" in done.stderr
+
+
+def test_a_damaged_entry_is_listed_as_damaged(custody: Any, desk: Desk) -> None:
+    """Bytes that are no entry are shown in their place whatever is asked for, and it exits 10."""
+    desk.note(2)
+    bundle = desk.ledger / "tile/entries/000.p/3"
+    data = bytearray(bundle.read_bytes())
+    data[-20] = 0xFF
+    bundle.write_bytes(data)
+    where = ("--item", "E-0", "--case", desk.directory)
+    done = custody("ledger", "list", *where, exit_code=10)
+    assert "damaged" in done.stdout
+    assert "codec" not in done.stdout + done.stderr
+    assert "1 entry is damaged" in done.stderr
+    found = lines(custody("ledger", "list", "--json", *where, exit_code=10).stdout)
+    assert [line["type"] for line in found] == ["noted", "damaged"]
+
+
+def test_what_was_done_is_in_the_list(custody: Any, desk: Desk) -> None:
+    """Notices and holds say who, on which day, and how many."""
+    there = ("--case", desk.directory)
+    custody("notice", "sent", "consumers", "--on", "2026-03-20", "--count", "7", *there,
+            exit_code=0)  # fmt: skip
+    custody("hold", "place", "--agency", "The police", "--reason", "criminal_investigation",
+            "--form", "oral", "--on", "2026-03-21", *there, exit_code=0)  # fmt: skip
+    custody("hold", "lift", "--on", "2026-03-22", "--comment", "by letter", *there, exit_code=0)
+    found = lines(custody("ledger", "list", "--json", *there, exit_code=0).stdout)
+    assert [line["summary"] for line in found[1:]] == [
+        "consumers on 2026-03-20, 7 told",
+        "The police on 2026-03-21, criminal_investigation, oral",
+        "lifted on 2026-03-22; by letter",
+    ]
+
+
+@pytest.mark.parametrize("details", [None, [], "x", {"on": 3, "count": "many"}, {"agency": {}}])
+def test_details_of_any_shape_are_listed(custody: Any, desk: Desk, details: object) -> None:
+    """What a signer wrote in place of the details breaks nothing."""
+    payload = {"predicate": {"type": "notified", "details": details}}
+    bare = {"predicate": details, "predicateType": "notified"}
+    desk.append(*(seal(desk.person, canonical.dump(one)) for one in (payload, bare)))
+    assert custody("ledger", "list", "--case", desk.directory, exit_code=0)
+
+
+@pytest.mark.parametrize("times", [["--since", "0001-01-01"], ["--until", "9999-12-31"]])
+def test_the_ends_of_time_are_days(custody: Any, desk: Desk, times: list[str]) -> None:
+    """The first and the last day that can be written ask for everything."""
+    done = custody("ledger", "list", "--json", *times, "--case", desk.directory, exit_code=0)
+    assert len(lines(done.stdout)) == 1
 
 
 def test_a_stranger_s_entry_is_not_checked(custody: Any, desk: Desk) -> None:
