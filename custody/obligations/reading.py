@@ -82,8 +82,11 @@ def _syntax(text: str, err: yaml.MarkedYAMLError, problems: Problems) -> None:
     near = lines[line - 1] if 0 < line <= len(lines) else ""
     if "\t" in near[: len(near) - len(near.lstrip())]:
         problems.add(line, "", "a tab", "YAML is indented with spaces")
-    else:
-        problems.add(line, "", err.problem or "a mistake", "this is not YAML")
+        return
+    why = "this is not YAML"
+    if (err.problem or "").startswith("mapping values are not allowed"):
+        why = "this is not YAML: quote a text that holds a colon"
+    problems.add(line, "", err.problem or "a mistake", why)
 
 
 class _Builder:

@@ -107,9 +107,12 @@ def change(facts: Facts, assignment: str) -> tuple[str, Facts]:
     name, equals, text = assignment.partition("=")
     name = name.strip()
     indexed = _INDEXED.match(name)
-    if not equals or (name not in FIELDS and not indexed):
-        hint = did_you_mean(name, FIELDS).lstrip("; ") or "such as people.to_notify=1001"
-        raise UsageError("change a fact", assignment, "it has the form fact=value", hint=hint)
+    if name not in FIELDS and not indexed:
+        hint = did_you_mean(name, FIELDS).lstrip("; ") or "custody incident new lists every fact"
+        raise UsageError("change a fact", assignment, "there is no such fact", hint=hint)
+    if not equals:
+        hint = f"{name}=VALUE, or {name}= to make it unknown"
+        raise UsageError("change a fact", assignment, "a value is missing", hint=hint)
     problems = Problems()
     nodes = list(reading.read_yaml(text, problems)) if text.strip() else []
     context = Reading(problems, _zone_of(facts))

@@ -84,6 +84,12 @@ def test_what_if_shows_what_would_change(custody: Any) -> None:
     assert "What that changes" in text
     wrong = custody("obligations", SAMPLE, "--what-if", "people.to_notfy=1", exit_code=2)
     assert 'did you mean "people.to_notify"?' in wrong.stderr
+    strange = custody("obligations", SAMPLE, "--what-if", "the weather=1", exit_code=2)
+    assert "there is no such fact" in strange.stderr
+    assert "did you mean" not in strange.stderr
+    without = custody("obligations", SAMPLE, "--what-if", "people.to_notify", exit_code=2)
+    assert "a value is missing" in without.stderr
+    assert "did you mean" not in without.stderr
     many = custody("obligations", SAMPLE, "--what-if", "people.to_notify=many", exit_code=2)
     assert 'found "many"' in many.stderr
 
@@ -124,6 +130,15 @@ def test_mistakes_are_listed_by_line(custody: Any, bad: Path, command: tuple[str
     assert f"{bad}: line 2, entity.kind" in done.stderr
     assert 'did you mean "website"' in done.stderr
     assert "2 mistakes, named above" in done.stderr
+
+
+def test_a_colon_in_a_text_is_explained(custody: Any, tmp_path: Path) -> None:
+    """The commonest mistake in YAML says how to mend it."""
+    path = tmp_path / "colon.yaml"
+    path.write_text("schema: custody.incident/v1\ncase: a: b\n")
+    done = custody("incident", "check", path, exit_code=2)
+    assert "line 2" in done.stderr
+    assert "quote a text that holds a colon" in done.stderr
 
 
 def test_mistakes_as_json(custody: Any, bad: Path) -> None:
