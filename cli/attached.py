@@ -37,10 +37,11 @@ def publish(target: Target, found: Assessment, signer: Signer, actor: Actor) -> 
 
 def attach(
     command: str, found: Assessment, bundle: str, key: str | None, secret: Passphrase
-) -> Attachment:
+) -> tuple[Attachment, int | None]:
     """Attach an assessment to a bundle, or to the case as a whole, and enter it.
 
     :param command: what the user typed, for a hint.
+    :returns: what was attached, and the number of its entry.
     """
     from custody import attaching
 
@@ -50,7 +51,7 @@ def attach(
     target = attaching.in_case(keeper.case, bundle)
     made = publish(target, found, keeper.signer, keeper.actor)
     keeper.enter_attachments()
-    return made
+    return made, keeper.case.ledger.find(made.envelope)
 
 
 def history(case: Case) -> None:

@@ -59,7 +59,10 @@ def new(file: NewFileArgument = None, no_questions: NoQuestionsOption = False) -
 
 @app.command()
 def check(file: record_file.FileArgument) -> int | None:
-    """Read a record strictly: every mistake by line and field, and what is still to be known."""
+    """Read a record strictly: name every mistake.
+
+    Each by line and field; and what is still to be known.
+    """
     from custody.obligations.problems import MistakesError
 
     if not console.mode().json:
@@ -100,17 +103,26 @@ def attach(
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
 ) -> None:
-    """Attach a record, with who must be told, to a bundle or to the case, and enter it."""
+    """Enter a record, and who must be told, in the case.
+
+    It is attached to the bundle that is named, else to the case.
+    """
     from . import attached, passphrase
 
-    found = record_file.assessed(file, None)
+    found = record_file.assessed(file, None, case_is_said=True)
     secret = passphrase.source(passphrase_file, passphrase_fd)
-    made = attached.attach("incident attach FILE", found, bundle or "", key, secret)
+    made, index = attached.attach("incident attach FILE", found, bundle or "", key, secret)
     if console.mode().json:
-        document = {"attachment": made.sha256, "path": str(made.directory), "bundle": bundle}
+        document = {
+            "attachment": made.sha256,
+            "path": str(made.directory),
+            "bundle": bundle,
+            "entry": index,
+        }
         console.result_json("attached", document)
     else:
         console.result("attachment ", made.sha256)
+        console.result(f"entry {index}")
 
 
 @app.command()
@@ -128,7 +140,9 @@ def _show_check(file: Path) -> None:
     for one in found.contradictions:
         console.warning(f"contradiction: {one.text} ({', '.join(one.facts)})")
     if needs:
-        console.result(f"still decisive: {', '.join(needs)}")
+        console.result("still decisive:")
+        for name in needs:
+            console.result("  ", name)
     console.remark(f"next: custody obligations {file}")
 
 

@@ -68,6 +68,9 @@ def obligations(
 
     An interpretation of the cited sources for people who decide; not the law, not legal advice.
     """
+    if markdown and console.mode().json:
+        why = "they contradict each other"
+        raise UsageError("read the command line", "--markdown and --json", why, hint="choose one")
     if history:
         _history(file)
         return
@@ -77,7 +80,7 @@ def obligations(
     if bundle is not None and not attach:
         why = "a bundle is named only with --attach"
         raise UsageError("read the command line", bundle, why)
-    found = record_file.assessed(file, as_of, what_if)
+    found = record_file.assessed(file, as_of, what_if, case_is_said=attach)
     if attach:
         if what_if:
             why = "what is attached rests on the record alone"
@@ -85,7 +88,8 @@ def obligations(
         from . import attached, passphrase
 
         secret = passphrase.source(passphrase_file, passphrase_fd)
-        attached.attach("obligations FILE --attach", found, bundle or "", key, secret)
+        _, index = attached.attach("obligations FILE --attach", found, bundle or "", key, secret)
+        console.remark(f"entered: entry {index}")
     if explain is not None:
         _explain(found, explain, markdown)
     else:

@@ -97,10 +97,14 @@ def date_of(option: str, text: str, and_so: str = "") -> date:
         ) from err
 
 
-def assessed(path: Path, as_of: str | None, what_if: list[str] | None = None) -> Assessment:
+def assessed(
+    path: Path, as_of: str | None, what_if: list[str] | None = None, *, case_is_said: bool = False
+) -> Assessment:
     """Read the record at *path* and answer every rule for it.
 
     What the ledger of a case that is named says was done counts as done.
+
+    :param case_is_said: whether the command itself says which case it works in.
     """
     from custody.obligations import library
     from custody.obligations.assess import assess
@@ -109,19 +113,22 @@ def assessed(path: Path, as_of: str | None, what_if: list[str] | None = None) ->
     found = read(path)
     on = day(as_of, found.facts)
     tried = tuple(what_if or ())
+    entered = _entered(found.facts, case_is_said)
     try:
-        return assess(found, library.installed(), on, entered=_entered(found.facts), what_if=tried)
+        return assess(found, library.installed(), on, entered=entered, what_if=tried)
     except MistakesError as err:
         raise listed(err, err.thing) from err
 
 
-def _entered(facts: Facts) -> tuple[str, ...]:
-    if options.case() is None:
+def _entered(facts: Facts, case_is_said: bool) -> tuple[str, ...]:
+    chosen = options.case()
+    if chosen is None:
         return ()
     from custody import case as cases
     from custody.obligations import deeds
 
     from . import desk
 
-    case = cases.open_case(options.needed_case("obligations FILE"))
+    path = chosen.path if case_is_said else options.needed_case("obligations FILE")
+    case = cases.open_case(path)
     return deeds.assignments(desk.events(case, deeds.KINDS), facts)

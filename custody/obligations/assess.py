@@ -16,7 +16,7 @@ from custody.obligations.record import Facts, Record, change
 from custody.obligations.states import STATES
 from custody.obligations.values import Range
 
-EVALUATOR = "1"
+EVALUATOR = "2"
 UNDETERMINED = "undetermined"
 _ANSWERS = {
     "duty": ("required", "not required"),

@@ -27,6 +27,7 @@ from custody.obligations.table import FIELDS, is_deeds, label, label_of_item
 from custody.obligations.values import Range, Value, words
 
 _ITEM = "item."
+_NOT_HAPPENED = {"hold.lifted_on": "not lifted: it stands"}
 _OPPOSITE = {Truth.YES: Truth.NO, Truth.NO: Truth.YES, Truth.UNKNOWN: Truth.UNKNOWN}
 
 
@@ -114,6 +115,9 @@ class Evaluator:
             name, about, value = asked.name, label(asked.name), self.facts.get(asked.name)
         truth = self._compare(asked, value)
         found = "unknown" if value is None else words(value)
+        if asked.operator == "happened":  # here absent is no gap: it has not happened
+            about = about.partition("; absent: ")[0]
+            found = _NOT_HAPPENED.get(name, "not yet") if value is None else found
         text = f"{about}: {_operator_words(asked)}"
         needs: tuple[str, ...] = ()
         if truth is Truth.UNKNOWN:

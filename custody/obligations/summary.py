@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from custody.obligations import deeds
 from custody.obligations.assess import UNDETERMINED, Assessment, ChoiceMade, Duty
 from custody.obligations.blocks import Block, Bullets, Fields, Heading, Paragraph, Table, Tree
 from custody.obligations.conditions import Trace, Truth
@@ -37,7 +38,7 @@ def overview(assessment: Assessment) -> list[Block]:
         ("rule packs", packs),
     ]
     if assessment.entered:
-        head.append(("from the ledger", "; ".join(assessment.entered)))
+        head.append(("from the ledger", "; ".join(map(deeds.shown, assessment.entered))))
     if assessment.what_if:
         head.insert(0, ("what if", "; ".join(assessment.what_if)))
     told = [duty for duty in assessment.duties if duty.rule.kind in _TOLD]

@@ -123,8 +123,20 @@ def test_incident_attach_does_the_same(custody: Any, case: Case) -> None:
     done = custody("incident", "attach", SAMPLE, "--json", "--case", case.directory, exit_code=0)
     (item,) = attaching.every(case)
     assert json.loads(done.stdout)["attachment"] == item.sha256
+    assert json.loads(done.stdout)["entry"] == 1
     assert set(item.files()) == FILES
     assert entries(custody, case) == ["case-opened", "attached"]
+
+
+def test_attaching_says_the_case_once_and_the_entry(custody: Any, case: Case) -> None:
+    """A case from the environment is named once, and the number of the entry is said."""
+    env = {"CUSTODY_CASE": str(case.directory)}
+    done = custody("incident", "attach", SAMPLE, env=env, exit_code=0)
+    assert done.stdout.splitlines()[1] == "entry 1"
+    assert done.stderr.count("case from CUSTODY_CASE") == 1
+    done = custody("obligations", SAMPLE, "--attach", "--short", env=env, exit_code=0)
+    assert "entered: entry 2" in done.stderr
+    assert done.stderr.count("case from CUSTODY_CASE") == 1
 
 
 def test_no_fact_of_the_record_is_in_the_ledger(custody: Any, case: Case) -> None:
@@ -147,7 +159,7 @@ def test_what_was_changed_afterwards_is_found(custody: Any, case: Case) -> None:
     again = attachment.recompute({**files, "obligations.json": forged})
     assert again.differences == ("obligations.json",)
     assert again.is_finding
-    other = forged.replace(b'"evaluator": "1"', b'"evaluator": "0"')
+    other = forged.replace(b'"evaluator": "2"', b'"evaluator": "0"')
     assert not attachment.recompute({**files, "obligations.json": other}).is_finding
     for broken in (b"", b"[]", b"{}", b"\xff", b"[" * 100_000):
         with pytest.raises(FormatError):
@@ -168,7 +180,7 @@ def test_verify_works_an_assessment_out_again(custody: Any, case: Case) -> None:
 
 def test_another_evaluator_is_a_remark(custody: Any, case: Case) -> None:
     """Answers by another version of the evaluator may differ; that is said, and no finding."""
-    _forge(custody, case, b'"evaluator": "1"', b'"evaluator": "0"')
+    _forge(custody, case, b'"evaluator": "2"', b'"evaluator": "0"')
     custody("verify", case.directory, exit_code=0)
 
 
@@ -263,6 +275,12 @@ def test_holds_are_placed_and_lifted(custody: Any, case: Case) -> None:
     custody("hold", "place", *asked, "--form", "oral", *there, exit_code=0)
     assert delay() == ("not permitted", "required")
     custody("hold", "place", *asked, "--form", "written", *there, exit_code=0)
+    header = custody("obligations", SAMPLE, "--short", *there, exit_code=0).stdout
+    assert "hold not lifted: it stands" in " ".join(header.split())
+    assert "hold.lifted_on=" not in header
+    rule = ("--explain", "us-mo-law-enforcement-delay")
+    why = custody("obligations", SAMPLE, *rule, *there, exit_code=0).stdout
+    assert "has happened [not lifted: it stands] (hold.lifted_on)" in why
     assert delay() == ("permitted", "required")
     custody("hold", "lift", "--on", "2026-03-09", *there, exit_code=0)
     assert delay() == ("not permitted", "required")
