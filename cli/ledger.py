@@ -80,11 +80,11 @@ def list_(
     everything: AllOption = False,
     ledger: LedgerOption = None,
 ) -> int:
-    """List the entries: who did what to which item, and when by their own clock.
+    """List the entries: who did what to which item.
 
-    Nothing is checked here; custody ledger verify does.  --since reads back from the end and
-    stops at 256 entries that are all older by more than a day.  Exit 10 if what should be an
-    entry is none; it is always listed, as damaged.
+    When is by their own clock.  Nothing is checked here; custody ledger verify does.  --since reads
+    back from the end and stops at 256 entries that are all older by more than a day.  Exit 10 if
+    what should be an entry is none; it is always listed, as damaged.
     """
     wanted = ledger_where.entry_filter(item, actor, type_, since, until)
     reader = ledger_where.find("ledger list", ledger).reader
@@ -121,8 +121,9 @@ def show(
     ledger: LedgerOption = None,
     trust: options.TrustOption = None,
 ) -> int:
-    """Show one entry: its fields, who signed it, and whether the checkpoint covers it.
+    """Show one entry, and who signed it.
 
+    Its fields, its signature, and whether the checkpoint covers it.
     Exit 10 if the signature is wrong or the entry is not in the tree.
     """
     from custody.identity import trust as store

@@ -40,7 +40,9 @@ def checkpoint(
     ledger: LedgerOption = None,
     trust: options.TrustOption = None,
 ) -> int:
-    """Print the checkpoint, a signed note: the whole ledger in a few lines, fit for a paper form.
+    """Print the checkpoint, a signed note.
+
+    It is the whole ledger in a few lines, fit for a paper form.
 
     Exit 10 if its signature is wrong.
     """

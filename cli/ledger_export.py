@@ -21,7 +21,9 @@ FormatOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="j
 
 
 def export(format_: FormatOption = "jsonl", ledger: LedgerOption = None) -> None:
-    """Print every entry: JSON Lines with the whole envelope, or CSV for a spreadsheet.
+    """Print every entry, as JSON Lines or CSV.
+
+    JSON Lines have the whole envelope; CSV is for a spreadsheet.
 
     In CSV a cell that a spreadsheet would run as a formula gets an apostrophe in front; the
     exact text is in the JSON Lines.  Nothing is checked here; custody ledger verify does.

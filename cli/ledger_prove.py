@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +42,7 @@ def prove(
     output: FileOption = None,
     ledger: LedgerOption = None,
 ) -> None:
-    """Prove that an entry is in the ledger, or that the ledger only grew.
+    """Prove that it has an entry, or that it only grew.
 
     N gives a receipt (tlog-proof) of that entry.  --from OLD [--to NEW] gives a consistency
     proof: nothing that was in the ledger at OLD has been changed or taken out since.
@@ -49,10 +50,8 @@ def prove(
     from custody.ledger import proving
 
     if (number is None) == (not old):
-        raise UsageError(
-            "prove", None, "name either one entry or --from",
-            hint="custody ledger prove N, or custody ledger prove --from OLD --to NEW",
-        )  # fmt: skip
+        hint = f"custody ledger prove {number or 0}"
+        raise UsageError("prove", None, "name either one entry or --from", hint=hint)
     reader = ledger_where.find("ledger prove", ledger).reader
     with ledger_where.damage():
         if number is None:
@@ -95,11 +94,13 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _say_next(reader: LedgerReader, number: int | None, output: Path | None) -> None:
-    name = output or "PROOF"
+    proof = shlex.quote(str(output)) if output else "PROOF"
     if number is None:
-        console.remark(f"to check it: custody verify {name}")
+        console.remark(f"to check it: custody verify {proof}")
         return
+    entry = shlex.quote(f"{output}.entry") if output else "ENTRY"
+    ledger = shlex.quote(str(reader.directory))
     console.remark(
-        f"to check it: custody ledger show {number} --raw > ENTRY --ledger {reader.directory};"
-        f" custody verify {name} --entry ENTRY"
+        f"to write the entry down: custody ledger show {number} --raw --ledger {ledger} > {entry}"
     )
+    console.remark(f"to check it: custody verify {proof} --entry {entry}")

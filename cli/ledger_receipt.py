@@ -26,7 +26,9 @@ def receipt(
     ledger: LedgerOption = None,
     trust: options.TrustOption = None,
 ) -> None:
-    """Give a bundle a receipt under the ledger's present checkpoint, beside those it has.
+    """Give a bundle a receipt as of now.
+
+    It is one under the ledger's present checkpoint, beside those that the bundle has.
 
     Worth it once witnesses have signed: custody ledger witness ask.  BUNDLE may be a copy that
     lies elsewhere.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from custody.ledger.witness import Answer, Witness
     from custody.witnessing import Gathered
 
-app = Verb("Let somebody else sign that the ledger only grew; and be that one.")
+app = Verb("Have others sign that it only grew; be one of them.")
 
 WaitOption = Annotated[
     float,
@@ -126,7 +126,10 @@ def _standing(judgement: Judgement) -> dict[str, Any]:
 
 @app.command()
 def request(old: OldOption = 0, output: OutputOption = None, ledger: LedgerOption = None) -> None:
-    """Write what a witness needs to sign, to be carried there by stick or mail."""
+    """Write what a witness needs to sign.
+
+    It is carried there by stick or mail.
+    """
     from custody.ledger import witness_client
 
     reader = ledger_where.find("ledger witness request", ledger).reader
@@ -138,7 +141,10 @@ def request(old: OldOption = 0, output: OutputOption = None, ledger: LedgerOptio
 
 @app.command()
 def add(file: LinesArgument, wait: WaitOption = 10.0, trust: options.TrustOption = None) -> int:
-    """Add a witness's lines to the case's checkpoint, which must not have gone on meanwhile."""
+    """Add a witness's lines to the checkpoint.
+
+    The case's ledger must not have gone on meanwhile.
+    """
     from custody import case as cases
     from custody import reading, witnessing
     from custody.identity import trust as store
@@ -206,7 +212,9 @@ def sign(
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
 ) -> int:
-    """Sign a ledger's checkpoint as a witness, if it goes on from the one signed last.
+    """Sign a ledger's checkpoint as a witness.
+
+    Only if it goes on from the one signed last.
 
     PATH is a copy of the ledger, or a request in a file.  Exit 10 if the ledger does not go on
     from there; 11 if this witness does not know it.
@@ -266,7 +274,10 @@ def serve(
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
 ) -> None:
-    """Be a witness on the network, until interrupted: POST /add-checkpoint, and nothing else."""
+    """Be a witness on the network.
+
+    Until interrupted; it answers POST /add-checkpoint, and nothing else.
+    """
     from custody.ledger.witness_server import WitnessServer
 
     host, colon, port = listen.rpartition(":")

@@ -119,7 +119,10 @@ def sent(
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
 ) -> None:
-    """Enter in the case's ledger that a notice was sent; the answers then show it as done."""
+    """Enter that a notice was sent.
+
+    It goes into the case's ledger; the answers then show it as done.
+    """
     from custody import clock
     from custody.obligations.deeds import FACT_OF, NOTIFIED
 

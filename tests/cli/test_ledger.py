@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -590,3 +591,21 @@ def test_reading_and_proving_need_no_network(custody: Any, desk: Desk, tmp_path:
     source.write_text("evidence\n")
     custody("collect", source, *case, prefix=prefix, exit_code=0)
     custody("verify", desk.directory, prefix=prefix, exit_code=0)
+
+
+def test_hints_of_prove_are_commands_that_work(custody: Any, desk: Desk, tmp_path: Path) -> None:
+    """Each hint is one command, and both together check the proof."""
+    desk.note(1)
+    proof = tmp_path / "a proof"
+    done = custody("ledger", "prove", "1", "-o", proof, "--case", desk.directory, exit_code=0)
+    hints = [line.partition(": custody ")[2] for line in done.stderr.splitlines()]
+    show, _, entry = next(hint for hint in hints if ">" in hint).partition(" > ")
+    (written,) = shlex.split(entry)
+    Path(written).write_text(custody(*shlex.split(show), exit_code=0).stdout)
+    verify = next(hint for hint in hints if hint.startswith("verify "))
+    custody(*shlex.split(verify), exit_code=0)
+    for wrong in ([], ["1", "--from", "1"]):
+        text = custody("ledger", "prove", *wrong, "--case", desk.directory, exit_code=2).stderr
+        hint = next(line for line in text.splitlines() if line.startswith("custody: hint: "))
+        custody(*shlex.split(hint.removeprefix("custody: hint: custody ")),
+                "--case", desk.directory, exit_code=0)  # fmt: skip

@@ -115,6 +115,22 @@ def test_markdown(custody: Any) -> None:
     assert done.stdout == golden.read_text(encoding="utf-8")
 
 
+def test_markdown_and_json_contradict_each_other(custody: Any) -> None:
+    """Two forms at once are a mistake of usage."""
+    done = custody("obligations", SAMPLE, "--markdown", "--json", exit_code=2)
+    assert done.stdout == ""
+    assert "--markdown and --json" in json.loads(done.stderr)["thing"]
+
+
+@pytest.mark.parametrize(
+    "group", [("ledger",), ("ledger", "witness"), ("notice",), ("hold",), ("incident",)]
+)
+def test_summaries_of_a_group_are_whole(custody: Any, group: tuple[str, ...]) -> None:
+    """On a terminal of 80 columns no summary is cut."""
+    done = custody(*group, "--help", env={"COLUMNS": "80"}, exit_code=0)
+    assert "..." not in done.stdout.replace("[ARGS]...", "")
+
+
 def test_undetermined_is_no_failure(custody: Any, tmp_path: Path) -> None:
     """The answer is in the output: undetermined duties exit 0."""
     empty = tmp_path / "empty.yaml"
@@ -170,7 +186,7 @@ def test_check_says_what_still_decides(custody: Any, tmp_path: Path) -> None:
     """A record that parses is OK; what is still decisive and what contradicts itself is said."""
     done = custody("incident", "check", SAMPLE, exit_code=0)
     assert done.stdout.startswith("OK ")
-    assert "people.insufficient_contact_or_consent" in done.stdout
+    assert "  people.insufficient_contact_or_consent" in done.stdout.splitlines()
     odd = tmp_path / "odd.yaml"
     odd.write_text("schema: custody.incident/v1\nrisk: {in_writing: yes, determined: no}\n")
     assert "contradiction" in custody("incident", "check", odd, exit_code=0).stderr
