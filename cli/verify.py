@@ -21,6 +21,7 @@ app = Verb("Check a bundle or a whole case, and say what was found.")
 
 _FINDINGS_SHOWN = 100
 _REMARKS_SHOWN = 50
+_GAPS_SHOWN = 20
 _CODES = {
     "ok": exit_codes.OK,
     "failed": exit_codes.DIFFERS,
@@ -36,7 +37,10 @@ _VERDICT_WORDS = {
 PathArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="PATH", help="A bundle, a case, or a proof in a file.", show_default=False
+        metavar="PATH",
+        help="A bundle, a case, or a proof in a file.",
+        show_default=False,
+        readable=False,  # what may not be read is a matter of the verdict, not of the usage
     ),
 ]
 ExpectOption = Annotated[
@@ -94,6 +98,7 @@ def verify(
     from custody import clock
     from custody.identity.trust import read_fingerprint
     from custody.verify import verify as workflow
+    from custody.verify.docket import FORBIDDEN, is_forbidden
 
     what = _what(path)
     digest = None if expect is None else read_fingerprint(expect)
@@ -106,17 +111,24 @@ def verify(
         raise UsageError("read the command line", "--entry", "it goes with a receipt in a file")
     given = [ledger_where.given_checkpoint(file) for file in checkpoint or []]
     memory = ledger_where.memory()
-    with console.Progress("verifying") as progress:
-        found = workflow(
-            what,
-            believed,
-            expect=digest,
-            named=_fingerprints(signer or []),
-            memory=memory,
-            given=given,
-            now=clock.now(),
-            progress=progress,
-        )
+    try:
+        with console.Progress("verifying") as progress:
+            found = workflow(
+                what,
+                believed,
+                expect=digest,
+                named=_fingerprints(signer or []),
+                memory=memory,
+                given=given,
+                now=clock.now(),
+                progress=progress,
+            )
+    except OSError as err:
+        if not is_forbidden(err):
+            raise
+        why, _, hint = FORBIDDEN.partition(": ")
+        console.error("verify", str(what), why, hint, exit_codes.CANNOT_VERIFY)
+        return exit_codes.CANNOT_VERIFY
     ledger_where.tell_troubles(memory)
     if console.mode().json:
         console.result_json("verification", found.as_json())
@@ -158,6 +170,7 @@ def _fingerprints(signers: list[str]) -> list[str]:
 
 def _show(found: Verification) -> None:
     console.result(f"{found.kind:<8} ", found.path)
+    _show_stated(found)
     width = max(len(check.name) for check in found.checks)
     for check in found.checks:
         console.result(*_word(check), f"{check.number:>2}  {check.name:<{width}}  ", check.detail)
@@ -177,6 +190,16 @@ def _show(found: Verification) -> None:
     console.result("verdict  ", found.verdict)
     if found.hint:
         console.result("hint     ", found.hint)
+
+
+def _show_stated(found: Verification) -> None:
+    """What the statement says it is, so that nobody takes one bundle for another."""
+    from custody import clock
+
+    said = [f"{what} {found.stated[what]}" for what in ("bundle", "host", "case")
+            if what in found.stated]  # fmt: skip
+    if found.sealed_at is not None:
+        console.result("states   ", ", ".join([*said, f"sealed {clock.rfc3339(found.sealed_at)}"]))
 
 
 def _show_bundle(bundle: Verification) -> None:
@@ -208,6 +231,13 @@ def _show_gaps(found: Verification) -> None:
     if gaps:
         listed = ", ".join(f"{count} {name}" for name, count in gaps.items())
         console.result(f"gaps     {found.gaps} paths could not be collected whole: ", listed)
+        shown = found.gap_list if console.mode().verbose else found.gap_list[:_GAPS_SHOWN]
+        for gap in shown:
+            where = f"  (bundle {gap.bundle})" if gap.bundle else ""
+            console.result(f"  {gap.outcome:<18} ", gap.shown, where)
+        if found.gaps > len(shown):
+            more = "" if console.mode().verbose else ": -v or --json lists them"
+            console.result(f"  ... and {found.gaps - len(shown)} more{more}")
 
 
 def _sentence(found: Verification) -> str:
@@ -225,11 +255,28 @@ def _sentence(found: Verification) -> str:
     if found.kind == "case":
         return (
             f"{_several(len(found.bundles), 'bundle')}: byte for byte what trusted signers sealed,"
-            " and the ledger agrees"
+            f" and the ledger agrees: {_extent(found)}; not that the logs were true before they"
+            " were collected"
         )
     return (
         f"this copy is, byte for byte, what {_signer(found)} sealed; not that the logs were true"
         " before they were collected"
+    )
+
+
+def _extent(found: Verification) -> str:
+    """How far the ledger of a case goes, and what does not follow from that."""
+    ledger = found.ledger or {}
+    size = ledger.get("size") or 0
+    if not size:  # cannot be: a case without an entry is not ok
+        return "no entries"
+    entries = "1 entry" if size == 1 else f"{size} entries"
+    extent = f"{entries} up to entry {size - 1} of {ledger.get('last_time') or 'an unknown time'}"
+    if ledger.get("held_elsewhere"):
+        return extent
+    return (
+        f"{extent}; cannot show that nothing came after it: compare with a checkpoint from"
+        " elsewhere (--checkpoint)"
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -59,13 +60,23 @@ def verify(
         if given:
             hint = f"custody ledger receipt {path} --ledger DIR, then custody ledger verify"
             raise UsageError("verify", path, "a checkpoint goes with a whole case", hint=hint)
-        return verify_bundle(path, trust, expect=expect, named=named, now=now, progress=progress)
+        found = verify_bundle(path, trust, expect=expect, named=named, now=now, progress=progress)
+        return _with_name(found)
     if expect is not None:
         hint = f"custody verify {path / 'bundles'}/BUNDLE --expect sha256:{expect}"
         raise UsageError("verify", path, "a digest can be expected of a bundle alone", hint=hint)
     return verify_case(
         path, trust, memory=memory, given=given, named=named, now=now, progress=progress
     )
+
+
+def _with_name(found: Verification) -> Verification:
+    """The same, with a remark if the directory is not called what was sealed."""
+    name, sealed = os.path.basename(os.path.abspath(found.path)), found.stated.get("bundle", "")
+    if not sealed or name == sealed:
+        return found
+    remark = Remark(".", f"the directory is called {name}; what was sealed is bundle {sealed}")
+    return replace(found, remarks=(*found.remarks, remark))
 
 
 def kind_of(path: Path) -> Literal["bundle", "case"]:

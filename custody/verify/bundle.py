@@ -36,7 +36,7 @@ from custody.formats.statement import Actor
 from custody.identity.trust import Trust
 from custody.verify import additions, payload, receipts, seal, tags
 from custody.verify import layout as names
-from custody.verify.docket import Docket
+from custody.verify.docket import FORBIDDEN, Docket
 from custody.verify.result import Progress, Verification, verdict_of
 from custody.verify.seal import Sealed
 
@@ -114,7 +114,9 @@ def verify_bundle(
         findings=tuple(docket.findings),
         unlisted=docket.unlisted,
         remarks=tuple(docket.remarks),
-        hint=_swapped(sealed, expect, named) or _hint(sealed, trust, verdict),
+        hint=(
+            _swapped(sealed, expect, named) or _hint(sealed, trust, verdict, docket.is_forbidden)
+        ),
         bundle_id=found.bundle_id,
         signer=signer,
         claimed_key="" if sealed is None else str(sealed.key),
@@ -124,8 +126,11 @@ def verify_bundle(
         bytes=read.totals.bytes,
         outcomes=dict(sorted(read.counts.outcomes.items())),
         gaps=read.counts.gaps,
+        gap_list=tuple(read.counts.gap_list),
+        stated={} if sealed is None else seal.stated(sealed.event),
         not_before=None if sealed is None else seal.ledger_of(sealed.event),
         proved=proved,
+        is_forbidden=docket.is_forbidden,
         attachments=tuple(Path(name).name for name in inside.attachments),
     )
 
@@ -145,9 +150,13 @@ def _swapped(sealed: Sealed | None, expect: str | None, named: Collection[str]) 
     return f"{'; '.join(wrong)}: the digest goes after --expect, the fingerprint after --signer"
 
 
-def _hint(sealed: Sealed | None, trust: Trust, verdict: str) -> str:
-    """What would make an untrusted signer trusted."""
-    if verdict != "cannot-verify" or sealed is None:
+def _hint(sealed: Sealed | None, trust: Trust, verdict: str, is_forbidden: bool) -> str:
+    """What would let the rest be read, or make an untrusted signer trusted."""
+    if verdict != "cannot-verify":
+        return ""
+    if is_forbidden:
+        return FORBIDDEN
+    if sealed is None:
         return ""
     if trust.signer_for(sealed.key.fingerprint()) is not None:
         return ""

@@ -28,7 +28,13 @@ from pathlib import Path
 from custody import case as cases
 from custody import clock, reading
 from custody.bundle import layout, tree
-from custody.errors import CustodyError, FormatError, NotFoundError, UnknownFormatError
+from custody.errors import (
+    CustodyError,
+    FormatError,
+    NotFoundError,
+    StorageError,
+    UnknownFormatError,
+)
 from custody.formats.statement import Subject
 from custody.identity.trust import Trust
 from custody.ledger import check as ledger_check
@@ -38,10 +44,10 @@ from custody.ledger.memory import Memory
 from custody.ledger.reader import LedgerReader, Published
 from custody.verify.additions import Judge
 from custody.verify.bundle import signer_hint, silent, verify_bundle
-from custody.verify.docket import Docket
+from custody.verify.docket import FORBIDDEN, Docket
 from custody.verify.entries import Entries
 from custody.verify.layout import attachments
-from custody.verify.result import Progress, Verification, verdict_of
+from custody.verify.result import MOST_GAPS, Progress, Verification, verdict_of
 
 CHECKS = {
     1: "case record",
@@ -108,6 +114,9 @@ class _Checker:
         self._bundles: dict[str, Verification] = {}
         self._attachments: dict[str, list[str]] = {}
         self._unlisted = 0
+        self._listed = True
+        self._read_entries = False
+        self._room = MOST_GAPS
 
     def run(self) -> Verification:
         self._layout()  # (2)
@@ -125,7 +134,16 @@ class _Checker:
         verdict = verdict_of(checks)
         ledger = None
         if report is not None and report.root is not None:
-            ledger = {"origin": report.origin, "size": report.size, "root": report.root.hex()}
+            last = self._entries.last_time
+            ledger = {
+                "origin": report.origin,
+                "size": report.size,
+                "root": report.root.hex(),
+                "last_time": None if last is None else clock.rfc3339(last),
+                "held_elsewhere": self._is_held(report),
+            }
+        gaps = [gap for bundle in bundles for gap in bundle.gap_list]
+        bundles = tuple(replace(bundle, gap_list=()) for bundle in bundles)
         outcomes: Counter[str] = Counter()
         for bundle in bundles:
             outcomes.update(bundle.outcomes)
@@ -142,12 +160,21 @@ class _Checker:
             bytes=sum(bundle.bytes for bundle in bundles),
             outcomes=dict(sorted(outcomes.items())),
             gaps=sum(bundle.gaps for bundle in bundles),
+            gap_list=tuple(gaps),
             attachments=tuple(Path(path).name for path in self._attachments),
             bundles=bundles,
             ledger=ledger,
         )
 
+    def _is_held(self, report: Report) -> bool:
+        """Whether anybody but the case itself has seen the ledger up to its last entry."""
+        sizes = {report.remembered, *(item.checkpoint.size for item in self._given)}
+        return report.size in sizes or bool(report.cosigned)
+
     def _hint(self, report: Report | None) -> str:
+        hints = [bundle.hint for bundle in self._bundles.values() if bundle.hint]
+        if self._docket.is_forbidden or any(each.is_forbidden for each in self._bundles.values()):
+            return FORBIDDEN
         if report is not None and report.not_checked:
             return (
                 "ask whoever opened the case for the ledger's verifier key, compare it with the"
@@ -155,7 +182,7 @@ class _Checker:
             )
         if self._entries.first_unknown is not None:
             return signer_hint(self._entries.first_unknown.actor)
-        return next((bundle.hint for bundle in self._bundles.values() if bundle.hint), "")
+        return hints[0] if hints else ""
 
     # ---- (2) the directory
 
@@ -211,7 +238,9 @@ class _Checker:
             return
         # (1) the very file that the entry names
         digest = hashlib.sha256(data).hexdigest()
-        if opened is None:
+        if opened is None and not self._read_entries:
+            self._docket.left(RECORD, "the ledger, whose first entry names it, cannot be read")
+        elif opened is None:
             why = "the ledger has no entry that opens the case"
             self._docket.found(RECORD, cases.RECORD, "an entry case-opened", "none", why)
         elif opened.subjects != (Subject(cases.RECORD, digest),):
@@ -241,6 +270,7 @@ class _Checker:
         directory = self._path / "ledger"
         docket = self._docket
         if directory.is_symlink() or not directory.is_dir():
+            self._read_entries = True
             docket.found(LEDGER, "ledger", "a directory", "none", "the ledger is gone")
             docket.left(ENTRIES, "there is no ledger")
             return None
@@ -266,6 +296,7 @@ class _Checker:
             docket.left(LEDGER, report.not_checked[0].message)
         shown = f"{report.origin}: {report.size} entries, derived again"
         docket.shown(LEDGER, shown)
+        self._read_entries = True
         self._entries.report(ENTRIES, docket)
         return report
 
@@ -277,8 +308,11 @@ class _Checker:
             listing = tree.look(self._path, "bundles")
         except CustodyError as err:
             docket.trouble(BUNDLES, "bundles", "a directory", err)
+            self._listed = not isinstance(err, StorageError)
             return
-        for name in (*listing.files, *listing.others):
+        for name in listing.files:
+            docket.remark(f"bundles/{name}", "not a bundle; it is not looked at")
+        for name in listing.others:
             why = "something among the bundles that is not a bundle"
             docket.found(BUNDLES, f"bundles/{name}", "a directory", "something else", why)
         for name in listing.directories:
@@ -308,7 +342,9 @@ class _Checker:
         except CustodyError as err:
             docket.trouble(BUNDLES, path, "a bundle", err)
             return
-        self._bundles[name] = bundle
+        gaps = [replace(gap, bundle=name) for gap in bundle.gap_list[: self._room]]
+        self._room -= len(gaps)
+        self._bundles[name] = bundle = replace(bundle, gap_list=tuple(gaps))
         self._unlisted += bundle.unlisted
         for finding in bundle.findings:
             docket.add(BUNDLES, replace(finding, path=f"{path}/{finding.path}"))
@@ -318,7 +354,9 @@ class _Checker:
             if check.required and check.status == "not-checked":
                 docket.left(BUNDLES, f"{path}: {check.name}: {check.detail}")
         # (5) under its own name
-        if bundle.bundle_id != name:
+        if not bundle.bundle_id and bundle.is_forbidden:
+            docket.left(BUNDLES, f"{path}: its name cannot be read")
+        elif bundle.bundle_id != name:
             why = "the directory's name is not the bundle's"
             docket.found(BUNDLES, path, bundle.bundle_id or "its name", name, why)
 
@@ -341,6 +379,9 @@ class _Checker:
         if report is None or report.root is None:
             docket.left(AGREEMENT, "there is no ledger to compare with")
             return
+        if not self._listed:
+            docket.left(AGREEMENT, "the bundles cannot be listed")
+            return
         for name, digests in entries.sealed.items():
             if name in self._bundles or os.path.lexists(self._path / "bundles" / name):
                 continue
@@ -353,20 +394,19 @@ class _Checker:
             docket.found(AGREEMENT, where, "a bundle", "nothing", why)
         reader = LedgerReader(self._path / "ledger")
         for name, bundle in self._bundles.items():
-            self._entered(name, bundle)
+            self._entered(name, bundle, report.origin)
             self._contradictions(reader, f"bundles/{name}", bundle, report)
         self._attached_entries()
         shown = f"each of {len(self._bundles)} is entered with its own statement"
         docket.shown(AGREEMENT, shown)
 
-    def _entered(self, name: str, bundle: Verification) -> None:
+    def _entered(self, name: str, bundle: Verification, origin: str | None) -> None:
         digests = self._entries.sealed.get(name, {})
         where, found = f"bundles/{name}", f"sha256:{bundle.statement_sha256}"
-        if not digests:
-            why = (
-                "nobody entered this bundle in the ledger; if a collection was cut short, the next"
-                " custody collect into the case enters it"
-            )
+        if not bundle.statement_sha256 and bundle.is_forbidden:
+            self._docket.left(AGREEMENT, f"{where}: its statement may not be read")
+        elif not digests:
+            why = f"nobody entered this bundle in the ledger; {_belongs(bundle, origin)}"
             self._docket.found(AGREEMENT, where, "an entry in the ledger", "none", why)
         elif bundle.statement_sha256 not in digests:
             expected = ", ".join(f"sha256:{digest}" for digest in digests)[:400]
@@ -379,6 +419,9 @@ class _Checker:
             folder = f"bundles/{name}/{layout.ATTACHMENTS}"
             there |= {digest: f"{folder}/{digest}" for digest in bundle.attachments}
         entered = self._entries.attached
+        if self._docket.is_forbidden or any(each.is_forbidden for each in self._bundles.values()):
+            self._docket.left(AGREEMENT, "what may not be read may hold attachments")
+            return
         for digest in entered.keys() - there.keys():
             where = f"{layout.ATTACHMENTS}/{digest}"
             why = f"the attachment of ledger entry {entered[digest]} is gone"
@@ -413,6 +456,15 @@ class _Checker:
         if root != tree_head.root:
             why = f"the ledger contradicts the checkpoint in {source}: its past was changed"
             self._docket.found(AGREEMENT, where, tree_head.root.hex(), root.hex(), why)
+
+
+def _belongs(bundle: Verification, origin: str | None) -> str:
+    """Where a bundle that nobody entered belongs, by the ledger that its statement names."""
+    named = bundle.not_before
+    if named is not None and named.origin == origin:
+        return "if a collection was cut short, the next custody collect into the case enters it"
+    whose = "no ledger" if named is None else f"another ledger, {named.origin}"
+    return f"its statement names {whose}: it is not of this case; keep it outside bundles/"
 
 
 def _origin(path: Path, record: bytes) -> str | None:

@@ -11,6 +11,7 @@ from custody.verify.result import Check, Remark, Status
 
 MOST_FINDINGS = 10_000
 _MOST_REMARKS = 1_000
+FORBIDDEN = "you may not read it: run as its owner, or work on a copy"
 
 
 class Docket:
@@ -20,6 +21,7 @@ class Docket:
     or when it was left for a reason; else it is settled with what it showed.
 
     :param names: the names of the checks, by number.
+    :ivar is_forbidden: something was there that this user may not read.
     """
 
     def __init__(self, names: Mapping[int, str]) -> None:
@@ -32,6 +34,7 @@ class Docket:
         self._unread: Counter[int] = Counter()
         self._shown: dict[int, str] = {}
         self._not_required: set[int] = set()
+        self.is_forbidden = False
 
     @property
     def unlisted(self) -> int:
@@ -54,6 +57,7 @@ class Docket:
         does not let us read is left open, because that shows nothing about the evidence.
         """
         if isinstance(err, StorageError):
+            self.is_forbidden |= is_forbidden(err)
             self.unread(number, path, err.why or str(err))
         elif isinstance(err, NotFoundError):
             self.found(number, path, expected, "nothing", "it is missing")
@@ -66,8 +70,13 @@ class Docket:
         self._left.setdefault(number, f"{path} cannot be read: {why}")
         self.remark(path, f"cannot be read: {why}")
 
+    def was_unread(self, number: int) -> bool:
+        """Whether a part of a check could not be read: others have nothing to compare with."""
+        return self._unread[number] > 0
+
     def absorb(self, other: Docket) -> None:
         """Take over what another docket noted of checks that are also here."""
+        self.is_forbidden |= other.is_forbidden
         room = MOST_FINDINGS - len(self.findings)
         self.findings += other.findings[: max(room, 0)]
         for remark in other.remarks:
@@ -123,3 +132,8 @@ class Docket:
         where = f"{first.path}: " if first.path else ""
         more = f" (and {count - 1} more)" if count > 1 else ""
         return f"{where}{first.message}{more}"
+
+
+def is_forbidden(err: BaseException) -> bool:
+    """Whether an error is, at its root, that this user may not read something."""
+    return isinstance(err, PermissionError) or isinstance(err.__cause__, PermissionError)

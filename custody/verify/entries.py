@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from custody.errors import FormatError
 from custody.formats import dsse
@@ -30,6 +31,7 @@ class Entries:
     :ivar attached: the digests of the attachments' statements that were entered, and where.
     :ivar disposed: bundles that are said to be gone, on purpose.
     :ivar unknown: how many entries are signed by which untrusted key; and its verifier key.
+    :ivar last_time: the time that the last entry says, if it can be read.
     :ivar undated: how many would need a trusted time, because their key has an end.
     :ivar remarks: what is odd and no failure, by entry.
     :ivar problems: expected, found and message, by entry.
@@ -44,6 +46,7 @@ class Entries:
     disposed: set[str] = field(default_factory=set)
     unknown: Counter[str] = field(default_factory=Counter)
     first_unknown: Event | None = None
+    last_time: datetime | None = None
     count: int = 0
     undated: int = 0
     problems: list[tuple[int, str, str, str]] = field(default_factory=list)
@@ -63,9 +66,11 @@ class Entries:
             self._begin_again()
         self._last = index
         self.count += 1
+        self.last_time = None
         event = self._event(index, envelope)
         self._judge(index, envelope, event)
         if event is not None:
+            self.last_time = event.time
             self._note(index, envelope, event)
         return "trusted"
 

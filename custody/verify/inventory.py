@@ -15,6 +15,7 @@ from custody.errors import CustodyError, FormatError
 from custody.formats import inventory
 from custody.formats.inventory import Brief
 from custody.verify.docket import Docket
+from custody.verify.result import MOST_GAPS, Gap
 from custody.verify.retrace import Retrace, size_problem
 
 INVENTORY = 5
@@ -47,10 +48,14 @@ class Trail:
 
 @dataclass(slots=True)
 class Counts:
-    """What the inventory says became of the paths, and how much payload its records have."""
+    """What the inventory says became of the paths, and how much payload its records have.
+
+    :ivar gap_list: the first of the paths that have a gap.
+    """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     payload: Totals = field(default_factory=Totals)
+    gap_list: list[Gap] = field(default_factory=list)
 
     @property
     def gaps(self) -> int:
@@ -130,6 +135,8 @@ class _Reader:
 
     def _count(self, record: Brief) -> None:
         self.counts.outcomes[record.outcome] += 1
+        if record.outcome in outcomes.GAPS and len(self.counts.gap_list) < MOST_GAPS:
+            self.counts.gap_list.append(Gap(record.raw, record.outcome))
         if record.payload is not None:
             self.counts.payload.files += 1
             self.counts.payload.bytes += record.size

@@ -22,7 +22,7 @@ from custody.formats import bagit
 from custody.verify import exact, inventory
 from custody.verify.docket import Docket
 from custody.verify.inventory import INVENTORY, Counts, Told, Trail
-from custody.verify.layout import Inside
+from custody.verify.layout import LAYOUT, Inside
 from custody.verify.result import Progress
 
 PAYLOAD = 4
@@ -150,6 +150,7 @@ class _Payload:
             self._spoilt = True
         if seen.unread:
             self._docket.unread(PAYLOAD, line.name, seen.error)
+            self._docket.is_forbidden |= seen.error == "permission denied"
         elif self._spoilt:
             difference = seen.difference()
             if difference is not None:
@@ -158,7 +159,9 @@ class _Payload:
     def settle(self, oxum: str) -> None:
         """Whether manifest, directory and bag-info.txt agree."""
         # (4) nothing unlisted, nothing twice
-        if self.readable and not multiset.is_same(self._sum, self._inside.payload_sum):
+        if self._docket.was_unread(LAYOUT):
+            self._docket.left(PAYLOAD, "a part of the payload cannot be listed")
+        elif self.readable and not multiset.is_same(self._sum, self._inside.payload_sum):
             for finding in exact.unlisted(self._bag, self.listed):
                 self._docket.add(PAYLOAD, finding)
         # (4) as much as bag-info.txt promises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ from custody.ledger.checkpoint import Checkpoint
 
 Status = Literal["ok", "fail", "not-checked"]
 Verdict = Literal["ok", "failed", "cannot-verify"]
+MOST_GAPS = 10_000
 Progress = Callable[[int, int, int | None, int | None], None]
 """Told files and bytes done, and how many of each there are, where known."""
 
@@ -57,6 +59,30 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A path that could not be collected whole: its exact bytes, and what became of it.
+
+    :ivar bundle: the bundle's directory, where it is one of a case.
+    """
+
+    path: bytes
+    outcome: str
+    bundle: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The path as text; bytes that are not UTF-8 are written ``\\xNN``."""
+        return self.path.decode("utf-8", "backslashreplace")
+
+    def as_json(self) -> dict[str, str]:
+        """The non-empty fields, for ``--json``; ``path_b64`` where the path is not UTF-8."""
+        fields = {"path": self.shown, "outcome": self.outcome, "bundle": self.bundle}
+        if self.shown.encode() != self.path:
+            fields["path_b64"] = base64.b64encode(self.path).decode()
+        return {name: value for name, value in fields.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What verifying a bundle or a case came to.
 
@@ -73,8 +99,12 @@ class Verification:
     :ivar proved: the checkpoints of the receipts that prove the statement, under trusted keys.
     :ivar attachments: the names of the attachments: the digests of their statements.
     :ivar gaps: how many paths have a gap; a gap is part of what was sealed, and no failure.
+    :ivar gap_list: the first of them, at most :data:`MOST_GAPS`.
+    :ivar stated: what the statement says: the ``bundle``, its ``host`` and its ``case``.
+    :ivar is_forbidden: something in it was there that this user may not read.
     :ivar bundles: of a case: each of its bundles.
-    :ivar ledger: of a case: origin, size and root of its ledger.
+    :ivar ledger: of a case: origin, size and root of its ledger, the time of its last entry, and
+        whether it was seen up to there elsewhere: remembered, given, or signed by a witness.
     """
 
     kind: Literal["bundle", "case"]
@@ -94,9 +124,12 @@ class Verification:
     bytes: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
     gaps: int = 0
+    gap_list: tuple[Gap, ...] = ()
+    stated: Mapping[str, str] = field(default_factory=dict)
     not_before: Checkpoint | None = None
     proved: tuple[Checkpoint, ...] = ()
     attachments: tuple[str, ...] = ()
+    is_forbidden: bool = False
     bundles: tuple[Verification, ...] = ()
     ledger: Mapping[str, Any] | None = None
 
@@ -114,7 +147,8 @@ class Verification:
             "files": self.files,
             "bytes": self.bytes,
             "outcomes": dict(self.outcomes),
-            "gaps": self.gaps,
+            "gap_count": self.gaps,
+            "gaps": [gap.as_json() for gap in self.gap_list],
             "attachments": list(self.attachments),
         }
         if self.kind == "bundle":
@@ -122,6 +156,7 @@ class Verification:
                 "bundle_id": self.bundle_id or None,
                 "signer": None if self.signer is None else self.signer.as_json(),
                 "claimed_key": self.claimed_key or None,
+                "stated": dict(self.stated),
                 "sealed_at": None if self.sealed_at is None else clock.rfc3339(self.sealed_at),
                 "statement_sha256": self.statement_sha256 or None,
                 "not_before": None if self.not_before is None else _tree(self.not_before),
@@ -140,8 +175,8 @@ def _tree(tree: Checkpoint) -> dict[str, Any]:
 
 
 def _brief(bundle: Verification) -> dict[str, Any]:
-    """A bundle within its case; its findings and remarks are among those of the case."""
-    left_out = {"findings", "unlisted_findings", "remarks"}
+    """A bundle within its case; its findings, remarks and gaps are among those of the case."""
+    left_out = {"findings", "unlisted_findings", "remarks", "gaps"}
     return {key: value for key, value in bundle.as_json().items() if key not in left_out}
 
 

@@ -22,8 +22,9 @@ from custody.identity.trust import Trust
 from custody.ledger.checkpoint import Checkpoint
 from custody.verify import signed
 from custody.verify.docket import Docket
+from custody.verify.inventory import INVENTORY
 from custody.verify.payload import Read
-from custody.verify.tags import Tags
+from custody.verify.tags import TAG_FILES, TAG_MANIFEST, Tags
 
 STATEMENT, SIGNATURE, VALIDITY, TIME_STAMP, EXPECTED = 7, 8, 9, 10, 12
 
@@ -72,13 +73,15 @@ def check_statement(sealed: Sealed, tags: Tags, counted: Read, docket: Docket) -
     event = sealed.event
     # (7) its subject is the tag manifest and nothing else
     subjects = tuple(event.subjects)
-    if subjects != (Subject(bagit.TAG_MANIFEST_NAME, tags.pinned),):
+    if not tags.pinned and docket.was_unread(TAG_MANIFEST):
+        docket.left(STATEMENT, "the tag manifest, which it is about, cannot be read")
+    elif subjects != (Subject(bagit.TAG_MANIFEST_NAME, tags.pinned),):
         said = ", ".join(f"{item.name} sha256:{item.sha256}" for item in subjects)[:1_000]
         on_disk = f"{bagit.TAG_MANIFEST_NAME} sha256:{tags.pinned or 'none'}"
         why = "the statement is about another bag than this"
         docket.found(STATEMENT, layout.STATEMENT, said or "nothing", on_disk, why)
     # (7) its details are those of the bundle
-    for what, expected_value in _expected(tags, counted).items():
+    for what, expected_value in _expected(tags, counted, docket).items():
         found = _said(event, what)
         if found != expected_value:
             why = f"the statement's {what} is not the bundle's"
@@ -92,16 +95,22 @@ def check_statement(sealed: Sealed, tags: Tags, counted: Read, docket: Docket) -
     docket.shown(STATEMENT, f"sealed {clock.rfc3339(event.time)}, about exactly this bag")
 
 
-def _expected(tags: Tags, counted: Read) -> dict[str, Any]:
-    counts = counted.counts
-    expected: dict[str, Any] = {
-        "bundle": tags.bundle_id,
-        "item": tags.bundle_id,
-        "files": counts.payload.files,
-        "bytes": counts.payload.bytes,
-        "gaps": counts.gaps,
-        "outcomes": dict(counts.outcomes),
-    }
+def _expected(tags: Tags, counted: Read, docket: Docket) -> dict[str, Any]:
+    """What the bundle says; nothing of what may not be read."""
+    counts, expected = counted.counts, dict[str, Any]()
+    if docket.was_unread(TAG_FILES):
+        docket.left(STATEMENT, "the bundle's name in bag-info.txt cannot be read")
+    else:
+        expected |= {"bundle": tags.bundle_id, "item": tags.bundle_id}
+    if docket.was_unread(INVENTORY):
+        docket.left(STATEMENT, "the inventory, which it counts, cannot be read")
+    else:
+        expected |= {
+            "files": counts.payload.files,
+            "bytes": counts.payload.bytes,
+            "gaps": counts.gaps,
+            "outcomes": dict(counts.outcomes),
+        }
     record = tags.acquisition
     if record is not None:
         tool = record["tool"]
@@ -125,6 +134,12 @@ def _said(event: Event, what: str) -> Any:
     if what in statement.WORDS:
         return event.words.get(what, "")
     return event.details.get(what, {} if what == "outcomes" else "")
+
+
+def stated(event: Event) -> dict[str, str]:
+    """What a statement says its bundle, host and case are, as far as it says so."""
+    said = {what: _said(event, what) for what in ("bundle", "host", "case")}
+    return {what: _short(value) for what, value in said.items() if value}
 
 
 def _short(value: object) -> str:

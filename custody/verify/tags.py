@@ -16,6 +16,7 @@ from custody.bundle.verify_text import VERIFY_TEXT
 from custody.errors import CustodyError, FormatError, UnknownFormatError
 from custody.formats import bagit, canonical
 from custody.verify.docket import Docket
+from custody.verify.inventory import INVENTORY
 from custody.verify.payload import Read
 
 TAG_FILES, TAG_MANIFEST, ACQUISITION = 2, 3, 6
@@ -195,11 +196,17 @@ def check_acquisition(bag: Path, tags: Tags, read: Read, docket: Docket) -> None
         return
     tags.acquisition = record
     # (6) it is this bundle's, and counts what the inventory counts
-    _equal(docket, "bundle", tags.bundle_id, record["bundle"])
-    counts = read.counts
-    _equal(docket, "files", counts.payload.files, record.get("files"))
-    _equal(docket, "bytes", counts.payload.bytes, record.get("bytes"))
-    _equal(docket, "outcomes", dict(counts.outcomes), record.get("outcomes", {}))
+    if docket.was_unread(TAG_FILES):
+        docket.left(ACQUISITION, "the bundle's name in bag-info.txt cannot be read")
+    else:
+        _equal(docket, "bundle", tags.bundle_id, record["bundle"])
+    if docket.was_unread(INVENTORY):
+        docket.left(ACQUISITION, "the inventory, which it counts, cannot be read")
+    else:
+        counts = read.counts
+        _equal(docket, "files", counts.payload.files, record.get("files"))
+        _equal(docket, "bytes", counts.payload.bytes, record.get("bytes"))
+        _equal(docket, "outcomes", dict(counts.outcomes), record.get("outcomes", {}))
     docket.shown(ACQUISITION, f"collected {record['started']} to {record['finished']}")
 
 

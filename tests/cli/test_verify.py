@@ -62,7 +62,9 @@ def test_a_bundle_with_the_fingerprint_from_the_paper_form(
         "--expect", f"sha256:{single['statement_sha256']}", exit_code=0,
     )  # fmt: skip
     lines = done.stdout.splitlines()
-    assert lines[1].startswith("OK            1  layout")
+    assert lines[1].startswith(f"states   bundle {single['bundle_id']}, host ")
+    assert f", sealed {single['sealed_at']}" in lines[1]
+    assert lines[2].startswith("OK            1  layout")
     assert lines[-1] == "verdict  ok"
     assert done.stderr == ""
 
@@ -113,7 +115,9 @@ def test_the_json_document_of_a_bundle(custody: Run, case: Path) -> None:
     assert set(document["checks"][0]) >= {"number", "name", "status", "detail"}
     assert document["bundle_id"] == bundle_in(case).name
     assert document["signer"]["fingerprint"]
-    assert (document["files"], document["gaps"]) == (2, 0)
+    assert document["stated"]["bundle"] == bundle_in(case).name
+    assert document["stated"]["case"] == "7"
+    assert (document["files"], document["gap_count"], document["gaps"]) == (2, 0, [])
 
 
 def test_the_json_document_of_a_case(custody: Run, case: Path) -> None:
@@ -232,6 +236,76 @@ def test_an_unreadable_bundle_of_another_user(
     custody: Run, case: Path, ordinary_user: Any, tmp_path: Path
 ) -> None:
     """Who may not read a bundle is told so; that is not a verdict about the bundle."""
-    done = custody("verify", bundle_in(case), user=ordinary_user)
-    assert done.returncode not in (0, 10, 11)
-    assert "permission denied" in done.stderr
+    for path in (bundle_in(case), case):
+        done = custody("verify", path, user=ordinary_user, exit_code=11)
+        assert "you may not read it" in done.stderr
+        assert "run as its owner, or work on a copy" in done.stderr
+
+
+HIDDEN = (
+    "data", "data/root", "custody", "custody/inventory.jsonl", "seal", "seal/statement.dsse.json",
+    "bag-info.txt", "tagmanifest-sha256.txt", "manifest-sha256.txt",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("hidden", ["bundles", "ledger", "case.json", *HIDDEN])
+def test_what_may_not_be_read_is_never_a_finding(
+    custody: Run, case: Path, ordinary_user: Any, tmp_path: Path, hidden: str
+) -> None:
+    """Whatever part of a case is closed to the user: exit 11, and the hint to work on a copy."""
+    for path in [case, *case.rglob("*")]:
+        os.chown(path, ordinary_user.uid, ordinary_user.gid)
+    bag = bundle_in(case)
+    path = bag / hidden if hidden in HIDDEN else case / hidden
+    if hidden == "data/root":
+        path = next((bag / "data").rglob("auth.log")).parent
+    os.chown(path, 0, 0)
+    path.chmod(0o600 if path.is_file() else 0o700)
+    trusted = json.loads(custody("trust", "list", "--json", exit_code=0).stdout)
+    believed = ["--signer", trusted["signers"][0]["vkey"], "--log", trusted["ledgers"][0]["vkey"]]
+    for what in (case, bag)[: 2 if hidden in (*HIDDEN, "bundles") else 1]:
+        done = custody("verify", what, *believed, user=ordinary_user)
+        assert (done.returncode, "finding: " in done.stdout) == (11, False), done.stdout
+        assert "run as its owner, or work on a copy" in done.stdout + done.stderr
+
+
+def test_a_renamed_bundle_is_told_apart(custody: Run, case: Path, tmp_path: Path) -> None:
+    """A copy under another name is verified, and a remark says which bundle was sealed."""
+    copy = tmp_path / "20250101T000000Z-other-000000"
+    shutil.copytree(bundle_in(case), copy)
+    done = custody("verify", copy, exit_code=0)
+    assert f"the directory is called {copy.name}" in done.stderr
+    assert f"what was sealed is bundle {bundle_in(case).name}" in done.stderr
+
+
+def test_gaps_are_named(custody: Run, source: Path, tmp_path: Path) -> None:
+    """Each path with a gap is told with its outcome, and -v tells them all."""
+    missing = [source / f"missing-{number:02}.log" for number in range(25)]
+    made = custody("collect", source, *missing, "--output", tmp_path / "out", "--json", exit_code=3)
+    single = json.loads(made.stdout)
+    known = ["verify", single["path"], "--signer", single["signer"]["fingerprint"]]
+    done = custody(*known, exit_code=0)
+    assert f"missing            {missing[0]}" in done.stdout
+    assert done.stdout.count("  missing  ") == 20
+    assert "... and 5 more" in done.stdout
+    assert custody(*known, "-v", exit_code=0).stdout.count("  missing  ") == 25
+    document = json.loads(custody(*known, "--json", exit_code=0).stdout)
+    assert document["gap_count"] == 25
+    assert {"path": str(missing[24]), "outcome": "missing"} in document["gaps"]
+
+
+def test_how_far_a_ledger_goes_is_told(custody: Run, case: Path, tmp_path: Path) -> None:
+    """Who never saw the ledger is told that its end may be missing; a checkpoint answers that."""
+    trusted = json.loads(custody("trust", "list", "--json", exit_code=0).stdout)
+    known = ["--signer", trusted["signers"][0]["vkey"], "--log", trusted["ledgers"][0]["vkey"]]
+    checkpoint = tmp_path / "held"
+    shutil.copy(case / "ledger" / "checkpoint", checkpoint)
+    elsewhere = {"CUSTODY_HOME": str(tmp_path / "another-home")}
+    done = custody("verify", case, *known, env=elsewhere, exit_code=0)
+    assert "2 entries up to entry 1 of 2" in done.stdout
+    assert "cannot show that nothing came after it" in done.stdout
+    assert "not that the logs were true before they were collected" in done.stdout
+    other = {"CUSTODY_HOME": str(tmp_path / "third-home")}
+    done = custody("verify", case, *known, "--checkpoint", checkpoint, env=other, exit_code=0)
+    assert "up to entry 1" in done.stdout
+    assert "nothing came after" not in done.stdout

@@ -140,7 +140,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], set[int]]] = {
     "a link for the ledger": (_link_for_ledger, {1, 2, 3}),
     "a link for a bundle": (_link_for_bundle, {5}),
     "no bundles": (lambda case: shutil.rmtree(case / "bundles"), {2, 5, 7}),
-    "a file among the bundles": (lambda case: (case / "bundles" / "x").write_bytes(b""), {5}),
+    "a directory among the bundles": (lambda case: (case / "bundles" / "x").mkdir(), {5, 7}),
     "no checkpoint": (lambda case: (case / "ledger" / "checkpoint").unlink(), {1, 3}),
     "a checkpoint with leftovers": (_checkpoint_leftovers, {1, 3}),
     "an entry that its actor did not sign": (_wrong_key, {4}),
@@ -301,6 +301,32 @@ def test_leftovers_and_open_modes_are_remarks(case: Path) -> None:
     assert "incoming/half" in said
     assert "mode 0755" in said["."]
     assert "mode 0644" in said["notes.txt"]
+
+
+def test_a_stray_file_among_the_bundles_is_a_remark(case: Path) -> None:
+    """A file that somebody laid beside the bundles is told, and is nobody's evidence."""
+    (case / "bundles" / "payload.json").write_bytes(b"{}")
+    found = check_case(case)
+    assert found.verdict == "ok"
+    assert "bundles/payload.json" in {remark.path for remark in found.remarks}
+
+
+def test_where_an_unentered_bundle_belongs(case: Path, tmp_path: Path) -> None:
+    """Only a bundle whose statement names this ledger is entered by the next collection."""
+    source = tmp_path / "log"
+    source.mkdir()
+    (source / "a.log").write_bytes(b"a")
+    shutil.copytree(case / "ledger", tmp_path / "old")
+    gather(source, Destination(case, cases.open_case(case), LOG, [SIGNER.key]))
+    shutil.rmtree(case / "ledger")
+    (tmp_path / "old").rename(case / "ledger")
+    (cut,) = [item for item in check_case(case).findings if "nobody entered" in item.message]
+    assert "the next custody collect into the case enters it" in cut.message
+    shutil.rmtree(case / cut.path)
+    _unentered(case)
+    (stray,) = [item for item in check_case(case).findings if "nobody entered" in item.message]
+    assert "its statement names no ledger" in stray.message
+    assert "keep it outside bundles/" in stray.message
 
 
 def test_a_case_without_the_named_signer_fails(case: Path) -> None:
