@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,7 +112,7 @@ def collect(
             authority=options.plain_text("--authority", authority),
             evidence_number=options.plain_text("--evidence-number", evidence_number),
             command=tuple(sys.argv),
-            secrets=_secrets(passphrase_file),
+            secrets=_secrets(passphrase_file, passphrase_fd),
         )
     )
     case_path = _case_path(request, output, dry_run=dry_run)
@@ -169,11 +171,14 @@ def _request(request: Request) -> Request:
     return request
 
 
-def _secrets(passphrase_file: Path | None) -> tuple[Path, ...]:
+def _secrets(passphrase_file: Path | None, passphrase_fd: int | None) -> tuple[Path, ...]:
     """What must not come into a bundle, wherever it lies."""
     from . import passphrase
 
     files = passphrase.files(passphrase_file)
+    if passphrase_fd is not None:
+        with suppress(OSError):  # no such system, or no such descriptor: reading it will say so
+            files = (*files, Path(os.readlink(f"/proc/self/fd/{passphrase_fd}")))
     try:
         return (options.home() / "keys", *files)
     except UsageError:  # without a home there are no keys

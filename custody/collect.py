@@ -20,6 +20,7 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,7 +50,7 @@ from custody.errors import (
 from custody.formats import bagit, dsse, statement
 from custody.formats.statement import Actor, Event, Subject
 from custody.formats.vkey import VerifierKey
-from custody.identity import signing
+from custody.identity import protection, signing
 from custody.identity.signing import Signer
 
 ACQUISITION_SCHEMA = "custody.acquisition/v1"
@@ -224,6 +225,7 @@ def run(
     staged = plan.destination.incoming / bundle_id
     with durable.private_umask():
         durable.ensure_directory(plan.destination.incoming)
+        _refuse_shared(plan.destination)
         # Known only now, where the directory is new: it may lie inside a source.
         own = _identities([plan.destination.directory, plan.destination.incoming])
         plan = replace(plan, rules=replace(plan.rules, destinations=own))
@@ -345,6 +347,26 @@ def _against_destination(plan: Plan, all_mounts: Mapping[bytes, Mount]) -> Plan:
     device = mount.source if mount else "unknown"
     warning = f"destination is on the same disk as the source ({device})"
     return replace(plan, same_disk=device, remarks=(*plan.remarks, warning))
+
+
+def _refuse_shared(destination: Destination) -> None:
+    """Whoever else can write where a bundle grows could lead it elsewhere while it does.
+
+    :raises StorageError: if ``incoming/`` is a link, another user's or writable for others, or
+        the directory it is in lets everybody rename it.
+    """
+    found, above = destination.incoming.lstat(), destination.directory.stat()
+    if protection.has_no_modes(found):
+        return
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid())
+    shared = above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX
+    if not ours or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or shared:
+        raise StorageError(
+            "collect into",
+            destination.incoming,
+            "it is a link, another user's, or others can write there; nothing was collected",
+            hint="name a directory of your own with --output",
+        )
 
 
 def _existing(directory: Path) -> Path:

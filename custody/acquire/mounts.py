@@ -10,8 +10,7 @@ from pathlib import Path
 # Other machines' disks, and file systems that may be: a dead server blocks every system call.
 NETWORK = frozenset(
     "9p afs beegfs ceph cifs coda glusterfs gfs2 lustre ncpfs nfs nfs4 ocfs2 smb3 smbfs"
-    " fuse.ceph fuse.curlftpfs fuse.davfs2 fuse.gcsfuse fuse.glusterfs fuse.rclone fuse.s3fs"
-    " fuse.sshfs davfs autofs".split()
+    " davfs autofs".split()
 )
 # File systems that show the kernel, not a disk.
 KERNEL = frozenset(
@@ -31,6 +30,11 @@ class Mount:
     device: str
     kind: str
     source: str
+
+
+def may_hang(kind: str) -> bool:
+    """Whether somebody else answers for a file system of this kind: a server, or a program."""
+    return kind in NETWORK or kind == "fuse" or kind.startswith("fuse.")
 
 
 def read(path: str = "/proc/self/mountinfo") -> dict[bytes, Mount]:

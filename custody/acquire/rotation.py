@@ -86,7 +86,7 @@ class Moved:
 
     def _one(self, step: Finished, reader: Reader, missed: _Missed, now: _Now) -> Iterator[Record]:
         (name, inode), held = (missed.listed.name, missed.listed.inode), missed.held
-        if held is None and now.inodes.get(name) == inode:
+        if held is None and now.inodes.get(name) == inode and _inode(step, name) != inode:
             # Nothing moved: listings and files have different inodes here, as at a mount.
             return
         path = step.place.join(name)
@@ -132,6 +132,14 @@ class Moved:
             return False
         marked = name in step.marked
         return step.place.payload(name, marked=True) == step.place.payload(name, marked=marked)
+
+
+def _inode(step: Finished, name: bytes) -> int:
+    """The inode that a name leads to, whatever the listing says; 0 where it leads nowhere."""
+    try:
+        return os.stat(name, dir_fd=step.fd, follow_symlinks=False).st_ino
+    except OSError:
+        return 0
 
 
 def _is_newer(step: Finished, name: bytes) -> bool:

@@ -73,7 +73,7 @@ class Rules:
         mount = self.mounts.get(path)
         if mount is None or path in self.named:
             return None
-        if mount.kind in mounts.NETWORK:
+        if mounts.may_hang(mount.kind):
             return Left("not-local", f"another file system ({mount.kind}); name it to collect it")
         if self.one_file_system:
             return Left("not-local", f"another file system ({mount.kind}), left out on request")

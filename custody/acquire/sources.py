@@ -71,7 +71,7 @@ def resolve(requests: Sequence[str]) -> Sources:
     """
     tree, asked, missing = Node(), [], []
     for request in requests:
-        paths = tuple(_paths(request))
+        paths = tuple(dict.fromkeys(_paths(request)))
         asked.append(Asked(request, paths))
         for path in paths:
             if _is_missing(path):
@@ -94,10 +94,14 @@ def _is_missing(path: bytes) -> bool:
 
 def _paths(request: str) -> Iterator[bytes]:
     path = _real_parent(os.fsencode(request))
-    if not _MAGIC.search(request) or not _is_missing(path):
+    if not _MAGIC.search(request):
         yield from _with_targets(path)
         return
-    yield from expand(request)  # whoever plants a link that fits leads us nowhere
+    # A name may hold these characters.  Whoever plants one turns no pattern off with it, and a
+    # link that fits leads us nowhere.
+    if not _is_missing(path):
+        yield path
+    yield from expand(request)
 
 
 def _with_targets(path: bytes) -> Iterator[bytes]:
