@@ -3,21 +3,27 @@
 This is also the recovery: a bundle that was published and not entered, because the machine
 stopped in between, is entered by whoever comes next.  Attachments go in with them, under the same
 checkpoint.
+
+A bundle's name is entered once.  Whoever can sign and can write to the case could otherwise put
+another bundle in the place of one that was entered, and have the next collection vouch for it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from custody import attaching, durable, reading
 from custody.bundle import layout
 from custody.case import Case
-from custody.errors import CustodyError, FormatError, NotFoundError
-from custody.formats import dsse, statement
+from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError
+from custody.formats import dsse, statement, vkey
 from custody.formats.vkey import VerifierKey
 from custody.identity.signing import Signer, is_signed
+from custody.ledger.log import Log
+
+_SEALED = "sealed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +69,59 @@ def enter_pending(
                 found[name] = _statement(case, name, keys)
             except CustodyError as err:
                 refused[name] = err.why or str(err)
-        entered = _enter(case, log_key, found, attaching.pending(case, keys))
+        log = case.log
+        indexes = {name: log.find(data) for name, data in found.items()}
+        new = [name for name, index in indexes.items() if index is None]
+        for name, index in _taken(log, new).items():
+            refused[name] = f"ledger entry {index} sealed another bundle under this name"
+            del found[name], indexes[name]
+        entered = _enter(case, log_key, found, indexes, attaching.pending(case, keys))
     return entered, refused
 
 
+def _taken(log: Log, names: Collection[str]) -> dict[str, int]:
+    """Which of *names* the ledger has a sealed bundle for already, and in which entry first.
+
+    Entries of a form that is not known here are passed over, and no signature is checked.
+
+    :raises DifferenceError: if the entries cannot be read, so that nobody can tell.
+    """
+    taken: dict[str, int] = {}
+    if not names:
+        return taken
+    try:
+        for index, data in enumerate(log.entries()):
+            for name in _sealed_by(data).intersection(names):
+                taken.setdefault(name, index)
+    except (FormatError, NotFoundError) as err:
+        hint = "custody ledger verify names what differs; nothing was written"
+        raise DifferenceError("append to ledger", log.directory, str(err), hint=hint) from err
+    return taken
+
+
+def _sealed_by(entry: bytes) -> set[str]:
+    """The names under which an entry seals a bundle: one, or none where it is something else."""
+    try:
+        payload = dsse.load(entry).payload
+        if b'"sealed"' not in payload:  # spares the most of reading it
+            return set()
+        event = statement.load(payload)
+    except FormatError:
+        return set()
+    if event.kind != _SEALED:
+        return set()
+    said = event.details.get("bundle"), event.words.get("item")
+    return {name for name in said if isinstance(name, str)}
+
+
 def _enter(
-    case: Case, log_key: Signer, found: dict[str, bytes], attached: list[bytes]
+    case: Case,
+    log_key: Signer,
+    found: dict[str, bytes],
+    indexes: dict[str, int | None],
+    attached: list[bytes],
 ) -> dict[str, Entered]:
     log = case.log
-    indexes = {name: log.find(data) for name, data in found.items()}
     new = [name for name, index in indexes.items() if index is None]
     if new or attached:
         appended = log.append([*(found[name] for name in new), *attached], log_key)
@@ -108,9 +158,15 @@ def _statement(case: Case, name: str, keys: dict[str, VerifierKey]) -> bytes:
     event = statement.load(envelope.payload)
     if event.ledger is None or event.ledger.get("origin") != case.origin:
         raise FormatError("enter bundle", name, "its statement is not for this case's ledger")
-    if event.details.get("bundle") != name:
+    if event.kind != _SEALED:
+        raise FormatError("enter bundle", name, f"its statement is of the type {event.kind}")
+    # Both names: verify goes by the item.
+    if event.details.get("bundle") != name or event.words.get("item") != name:
         raise FormatError("enter bundle", name, "its statement is of another bundle")
-    key = keys.get(envelope.signatures[0].keyid)
+    keyid = envelope.signatures[0].keyid
+    key = keys.get(keyid)
     if key is None or not is_signed(key, envelope.signatures[0].sig, envelope.signed_bytes()):
         raise FormatError("enter bundle", name, "it is not signed by a key that is trusted here")
+    if vkey.parse(event.actor.key).fingerprint() != keyid:
+        raise FormatError("enter bundle", name, "it is not signed by the key that it names")
     return data

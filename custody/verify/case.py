@@ -9,7 +9,8 @@
 5. Bundles: each by its own list (:mod:`custody.verify.bundle`), under its own name.
 6. Attachments: what is attached to the case is well-formed, rightly named, and by its own key.
 7. Agreement: every sealed or attached entry has its bundle or attachment, each of these is
-   entered with exactly its statement, and no receipt or statement contradicts the ledger.
+   entered with exactly its statement and no other under its name, and no receipt or statement
+   contradicts the ledger.
 
 All but 6 are required.  What lies in ``incoming/`` was never finished and is not looked into.
 """
@@ -383,15 +384,7 @@ class _Checker:
             docket.left(AGREEMENT, "the bundles cannot be listed")
             return
         for name, digests in entries.sealed.items():
-            if name in self._bundles or os.path.lexists(self._path / "bundles" / name):
-                continue
-            where = f"bundles/{name}"
-            if name in entries.disposed:
-                docket.remark(where, "it was disposed of, as the ledger says")
-                continue
-            index = min(digests.values())
-            why = f"the bundle of ledger entry {index} is gone"
-            docket.found(AGREEMENT, where, "a bundle", "nothing", why)
+            self._sealed(name, digests)
         reader = LedgerReader(self._path / "ledger")
         for name, bundle in self._bundles.items():
             self._entered(name, bundle, report.origin)
@@ -399,6 +392,23 @@ class _Checker:
         self._attached_entries()
         shown = f"each of {len(self._bundles)} is entered with its own statement"
         docket.shown(AGREEMENT, shown)
+
+    def _sealed(self, name: str, digests: dict[str, int]) -> None:
+        """What the ledger says was sealed under *name*: once, and the bundle is there."""
+        docket, where = self._docket, f"bundles/{name}"
+        indexes = sorted(digests.values())
+        if len(indexes) > 1:
+            said = ", ".join(map(str, indexes))[:400]
+            why = "the ledger has different bundles under one name: one was put in another's place"
+            docket.found(AGREEMENT, where, "one sealed entry", f"entries {said}", why)
+        if name in self._bundles or os.path.lexists(self._path / where):
+            return
+        if name in self._entries.disposed:
+            docket.remark(where, "it was disposed of, as the ledger says")
+            return
+        for index in indexes:
+            why = f"the bundle of ledger entry {index} is gone"
+            docket.found(AGREEMENT, where, "a bundle", "nothing", why)
 
     def _entered(self, name: str, bundle: Verification, origin: str | None) -> None:
         digests = self._entries.sealed.get(name, {})
@@ -408,10 +418,10 @@ class _Checker:
         elif not digests:
             why = f"nobody entered this bundle in the ledger; {_belongs(bundle, origin)}"
             self._docket.found(AGREEMENT, where, "an entry in the ledger", "none", why)
-        elif bundle.statement_sha256 not in digests:
-            expected = ", ".join(f"sha256:{digest}" for digest in digests)[:400]
-            why = "the statement in the bundle is not the one that was entered"
-            self._docket.found(AGREEMENT, f"{where}/seal", expected, found, why)
+        else:
+            for digest in digests.keys() - {bundle.statement_sha256}:
+                why = f"the bundle of ledger entry {digests[digest]} was replaced: this is another"
+                self._docket.found(AGREEMENT, f"{where}/seal", f"sha256:{digest}", found, why)
 
     def _attached_entries(self) -> None:
         there = {Path(path).name: path for path in self._attachments}

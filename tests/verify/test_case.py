@@ -27,8 +27,9 @@ from verify_bench import (
 )
 
 from custody import case as cases
+from custody import entering
 from custody.collect import Destination
-from custody.errors import UnknownFormatError, UsageError
+from custody.errors import DifferenceError, UnknownFormatError, UsageError
 from custody.formats import statement
 from custody.formats.statement import Event, Subject
 from custody.identity import signing
@@ -39,6 +40,15 @@ from custody.verify import verify, verify_case
 
 def bundles(case: Path) -> list[Path]:
     return sorted((case / "bundles").iterdir())
+
+
+def entry_of(case: Path, bundle: Path) -> int:
+    """The ledger entry of a bundle as it is."""
+    index = cases.open_case(case).ledger.find(
+        (bundle / "seal" / "statement.dsse.json").read_bytes()
+    )
+    assert index is not None
+    return index
 
 
 def enter(case: Path, event: Event, signer: Signer = SIGNER) -> bytes:
@@ -148,6 +158,94 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], set[int]]] = {
     "a FIFO for the record": (
         lambda case: ((case / "case.json").unlink(), os.mkfifo(case / "case.json")), {1}),
 }  # fmt: skip
+
+
+def test_a_replaced_bundle_is_found_before_and_after_a_collection(case: Path) -> None:
+    """Whoever can sign cannot have the next collection vouch for another bundle under the name."""
+    path = bundles(case)[0]
+    index = entry_of(case, path)
+    _sealed_again(case)
+    before = check_case(case)
+    (finding,) = before.findings
+    assert (failed(before), finding.path) == ([7], f"bundles/{path.name}/seal")
+    assert f"the bundle of ledger entry {index} was replaced" in finding.message
+    opened = cases.open_case(case)
+    entered, refused = entering.enter_pending(opened, LOG, [SIGNER.key], 0)
+    assert (entered, set(refused)) == ({}, {path.name})
+    assert f"ledger entry {index} sealed another bundle under this name" in refused[path.name]
+    source = case.parent / "log"
+    source.mkdir()
+    (source / "a.log").write_bytes(b"a")
+    gather(source, Destination(case, opened, LOG, [SIGNER.key]))
+    assert check_case(case).findings == before.findings
+    assert not (path / "seal" / "receipts").exists()
+
+
+def test_two_bundles_of_one_name_are_found(case: Path) -> None:
+    """A ledger that has a second bundle under a name does not make the first one's loss right."""
+    path = bundles(case)[0]
+    index = entry_of(case, path)
+    first = (path / "seal" / "statement.dsse.json").read_bytes()
+    _sealed_again(case)
+    opened = cases.open_case(case)
+    with opened.locked(0):
+        opened.log.append([(path / "seal" / "statement.dsse.json").read_bytes()], LOG)
+    found = check_case(case)
+    assert failed(found) == [7]
+    said = [finding.message for finding in found.findings]
+    assert any("different bundles under one name" in text for text in said)
+    assert any(f"the bundle of ledger entry {index} was replaced" in text for text in said)
+    (path / "seal" / "statement.dsse.json").write_bytes(first)
+    assert any("entry 3 was replaced" in item.message for item in check_case(case).findings)
+    shutil.rmtree(path)
+    said = [finding.message for finding in check_case(case).findings]
+    assert {f"the bundle of ledger entry {number} is gone" for number in (index, 3)} <= set(said)
+
+
+def test_a_bundle_entered_twice_is_ok(case: Path) -> None:
+    """The very same statement in two entries is one bundle."""
+    path = bundles(case)[0]
+    index = entry_of(case, path)
+    data = (path / "seal" / "statement.dsse.json").read_bytes()
+    opened = cases.open_case(case)
+    with opened.locked(0):
+        opened.log.append([data], LOG)
+    assert check_case(case).verdict == "ok"
+    shutil.rmtree(path / "seal" / "receipts")
+    entered, refused = entering.enter_pending(opened, LOG, [SIGNER.key], 0)
+    assert ([item.index for item in entered.values()], refused) == ([index], {})
+    assert check_case(case).verdict == "ok"
+
+
+UNFIT: dict[str, tuple[Callable[[Event], Event], str]] = {
+    "another type": (lambda event: replace(event, kind="noted"), "of the type noted"),
+    "another item": (
+        lambda event: replace(event, words={**event.words, "item": "x"}), "of another bundle"),
+    "another's key": (
+        lambda event: replace(event, actor=replace(event.actor, key=str(STRANGER.key))),
+        "not signed by the key that it names"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_verify_would_not_take_is_not_entered(case: Path, name: str) -> None:
+    """An entry cannot be taken back, so a statement that spoils the ledger stays out of it."""
+    change, why = UNFIT[name]
+    path = bundles(case)[0]
+    shutil.rmtree(path / "seal" / "receipts")
+    reseal(path, change)
+    opened = cases.open_case(case)
+    entered, refused = entering.enter_pending(opened, LOG, [SIGNER.key], 0)
+    assert (entered, opened.ledger.checkpoint().size) == ({}, 3)
+    assert why in refused[path.name]
+
+
+def test_nothing_new_is_entered_where_the_entries_cannot_be_read(case: Path) -> None:
+    """Without its entries nobody can tell whether a name is taken."""
+    _sealed_again(case)
+    shutil.rmtree(case / "ledger" / "tile" / "entries")
+    with pytest.raises(DifferenceError):
+        entering.enter_pending(cases.open_case(case), LOG, [SIGNER.key], 0)
 
 
 @pytest.mark.parametrize("name", DAMAGE)
