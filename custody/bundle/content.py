@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from custody import durable, pump, reading
 from custody.errors import CustodyError, FormatError, NotFoundError, StorageError
@@ -33,6 +33,14 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _RELATIVE = os.open in os.supports_dir_fd
 _NOT_A_FILE = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG)
+
+
+class Hash(Protocol):
+    """A digest that is going on."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in the next bytes."""
+
 
 Tick = Callable[[int, int], None]
 """Told how many files and how many bytes have been read so far."""
@@ -80,12 +88,13 @@ class Seen(NamedTuple):
         return None
 
 
-def manifest_lines(bag: Path) -> Iterator[Line | Finding]:
+def manifest_lines(bag: Path, hashed: Hash | None = None) -> Iterator[Line | Finding]:
     """Read the payload manifest strictly, line by line; junk becomes a finding.
 
+    :param hashed: takes in the very bytes that are parsed.
     :raises CustodyError: if there is no manifest.
     """
-    lines = bounded_lines(bag, bagit.MANIFEST_NAME, bagit.LONGEST_LINE)
+    lines = bounded_lines(bag, bagit.MANIFEST_NAME, bagit.LONGEST_LINE, hashed)
     for number, raw in enumerate(lines, 1):
         try:
             line = Line(*bagit.parse_manifest_line(raw))
@@ -102,15 +111,20 @@ def manifest_lines(bag: Path) -> Iterator[Line | Finding]:
             yield Finding(line.name, "a path below data/", line.name, why)
 
 
-def bounded_lines(bag: Path, name: str, longest: int) -> Iterator[bytes]:
+def bounded_lines(
+    bag: Path, name: str, longest: int, hashed: Hash | None = None
+) -> Iterator[bytes]:
     """The lines of a file in the bag, each at most *longest* bytes.
 
     A longer one is cut, which the parsers then refuse.
 
+    :param hashed: takes in every byte that is given: after the last line, the file's digest.
     :raises CustodyError: if the file is not there, not a regular one, or cannot be read.
     """
     with reading.open_beneath(bag, name) as fd, os.fdopen(os.dup(fd), "rb", 1 << 18) as stream:
         while line := _read_line(stream, name, longest):
+            if hashed is not None:
+                hashed.update(line)
             yield line
 
 

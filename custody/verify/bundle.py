@@ -85,7 +85,7 @@ def verify_bundle(
     inside = names.inspect(path, docket)  # (1)
     found = tags.check(path, docket)  # (2) (3)
     data, sealed = seal.read(path, docket)  # (7), its form
-    read = payload.check(path, inside, found.oxum, docket, progress)  # (4) (5)
+    read = payload.check(path, inside, found.oxum, found.hashed, docket, progress)  # (4) (5)
     tags.check_acquisition(path, found, read, docket)  # (6)
     signer = None
     if sealed is not None:

@@ -11,6 +11,7 @@ from custody.verify.result import Check, Remark, Status
 
 MOST_FINDINGS = 10_000
 _MOST_REMARKS = 1_000
+CHANGED = "it changed while it was being checked"
 FORBIDDEN = "you may not read it: run as its owner, or work on a copy"
 
 
@@ -63,6 +64,16 @@ class Docket:
             self.found(number, path, expected, "nothing", "it is missing")
         else:
             self.found(number, path, expected, err.why or str(err), "it is not what it should be")
+
+    def unchanged(self, number: int, path: str, first: str | None, parsed: str) -> None:
+        """Whether the bytes that a check parsed are those that were hashed before.
+
+        A writer, or a medium that answers twice differently, shows as a finding.
+
+        :param first: the SHA-256 then, hex; None if it could not be read, which was said.
+        """
+        if first is not None and first != parsed:
+            self.found(number, path, f"sha256:{first}", f"sha256:{parsed}", CHANGED)
 
     def unread(self, number: int, path: str, why: str) -> None:
         """A part of a check could not be done."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from custody.acquire import outcomes
 from custody.bundle import content, layout
-from custody.bundle.content import Totals
+from custody.bundle.content import Hash, Totals
 from custody.errors import CustodyError, FormatError
 from custody.formats import inventory
 from custody.formats.inventory import Brief
@@ -71,6 +71,7 @@ class Told:
     :ivar names: the trail of its payload: names and digests.
     :ivar sizes: the trail of their sizes.
     :ivar readable: it was read to its end.
+    :ivar sha256: the digest of the bytes that were parsed, hex.
     """
 
     docket: Docket
@@ -78,6 +79,7 @@ class Told:
     names: str
     sizes: str
     readable: bool
+    sha256: str
 
 
 def read(bag: Path) -> Told:
@@ -85,12 +87,22 @@ def read(bag: Path) -> Told:
     reader = _Reader(bag)
     readable = reader.run()
     trail = reader.trail
-    return Told(reader.docket, reader.counts, trail.names(), trail.sizes(), readable)
+    return Told(
+        docket=reader.docket,
+        counts=reader.counts,
+        names=trail.names(),
+        sizes=trail.sizes(),
+        readable=readable,
+        sha256=reader.hashed.hexdigest(),
+    )
 
 
-def lines(bag: Path) -> Iterator[bytes]:
-    """The inventory's lines, cut at the longest that a record may be."""
-    return content.bounded_lines(bag, layout.INVENTORY, layout.LONGEST_RECORD)
+def lines(bag: Path, hashed: Hash | None = None) -> Iterator[bytes]:
+    """The inventory's lines, cut at the longest that a record may be.
+
+    :param hashed: takes in every byte of them.
+    """
+    return content.bounded_lines(bag, layout.INVENTORY, layout.LONGEST_RECORD, hashed)
 
 
 class _Reader:
@@ -99,11 +111,12 @@ class _Reader:
         self.docket = Docket({INVENTORY: "inventory"})
         self.counts = Counts()
         self.trail = Trail()
+        self.hashed = hashlib.sha256()
         self._retrace = Retrace(self._found)
 
     def run(self) -> bool:
         try:
-            for number, line in enumerate(lines(self._bag), 1):
+            for number, line in enumerate(lines(self._bag, self.hashed), 1):
                 self._one(number, line)
         except CustodyError as err:
             self.docket.trouble(INVENTORY, layout.INVENTORY, "the inventory", err)

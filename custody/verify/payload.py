@@ -8,7 +8,8 @@ names at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from custody.errors import CustodyError
 from custody.findings import Finding
 from custody.formats import bagit
 from custody.verify import exact, inventory
-from custody.verify.docket import Docket
+from custody.verify.docket import CHANGED, Docket
 from custody.verify.inventory import INVENTORY, Counts, Told, Trail
 from custody.verify.layout import LAYOUT, Inside
 from custody.verify.result import Progress
@@ -39,10 +40,19 @@ class Read:
     counts: Counts
 
 
-def check(bag: Path, inside: Inside, oxum: str, docket: Docket, progress: Progress) -> Read:
+def check(
+    bag: Path,
+    inside: Inside,
+    oxum: str,
+    hashed: Mapping[str, str],
+    docket: Docket,
+    progress: Progress,
+) -> Read:
     """Checks 4 and 5, as far as they need no other document.
 
     :param oxum: the Payload-Oxum in bag-info.txt; empty if that could not be read.
+    :param hashed: the digests, by name, that check 3 found the tag files to have: what is parsed
+        here must be the same bytes.
     """
     promised = _amount(oxum)
     workers = 2 if promised and promised.bytes > promised.files * _LARGE else 1
@@ -57,6 +67,11 @@ def check(bag: Path, inside: Inside, oxum: str, docket: Docket, progress: Progre
             told = result()
     payload.settle(oxum)
     docket.absorb(told.docket)
+    if payload.readable:
+        first = hashed.get(bagit.MANIFEST_NAME)
+        docket.unchanged(PAYLOAD, bagit.MANIFEST_NAME, first, payload.hashed.hexdigest())
+    if told.readable:
+        docket.unchanged(INVENTORY, layout.INVENTORY, hashed.get(layout.INVENTORY), told.sha256)
     _agreement(bag, payload, told, docket)
     return Read(payload.totals, told.counts)
 
@@ -93,6 +108,7 @@ class _Payload:
         self._workers = workers
         self.totals = Totals()
         self.trail = Trail()
+        self.hashed = hashlib.sha256()
         self.listed = 0
         self.readable = True
         self._bag = bag
@@ -130,7 +146,7 @@ class _Payload:
     # (4) strict lines inside data/
     def _lines(self) -> Iterator[Line]:
         names: list[bytes] = []
-        for line in content.manifest_lines(self._bag):
+        for line in content.manifest_lines(self._bag, self.hashed):
             if isinstance(line, Finding):
                 self._docket.add(PAYLOAD, line)
                 continue
@@ -164,6 +180,9 @@ class _Payload:
         elif self.readable and not multiset.is_same(self._sum, self._inside.payload_sum):
             for finding in exact.unlisted(self._bag, self.listed):
                 self._docket.add(PAYLOAD, finding)
+            if not self._docket.failed(PAYLOAD):  # the second reading does not differ
+                listed, found = "the files of the payload", "others, when it was read first"
+                self._docket.found(PAYLOAD, bagit.MANIFEST_NAME, listed, found, CHANGED)
         # (4) as much as bag-info.txt promises
         if oxum and oxum != self.totals.oxum() and self.is_whole:
             why = "the amount of payload is not what bag-info.txt says"
@@ -183,5 +202,8 @@ def _agreement(bag: Path, payload: _Payload, told: Told, docket: Docket) -> None
     elif payload.is_whole and told.sizes != payload.trail.sizes():
         for finding in exact.sizes(bag):
             docket.add(INVENTORY, finding)
+        if not docket.failed(INVENTORY):
+            sizes, found = "the sizes of the files", "others, when it was read first"
+            docket.found(INVENTORY, layout.INVENTORY, sizes, found, CHANGED)
     records = told.counts.outcomes.total()
     docket.shown(INVENTORY, f"{records} records, one for every path")

@@ -43,11 +43,13 @@ class Tags:
     """What the tag files say, as far as they could be read.
 
     :ivar pinned: the SHA-256 of the tag manifest, hex: the digest that pins the whole bag.
+    :ivar hashed: the SHA-256 of each tag file as it was read first, hex, by name.
     :ivar acquisition: the acquisition record.
     """
 
     info: Mapping[str, str] = field(default_factory=dict)
     pinned: str = ""
+    hashed: dict[str, str] = field(default_factory=dict)
     acquisition: Mapping[str, Any] | None = None
 
     @property
@@ -68,13 +70,13 @@ def check(bag: Path, docket: Docket) -> Tags:
     """
     tags = Tags()
     # (2) each tag file is exactly what this format has
-    data = _read(bag, bagit.DECLARATION_NAME, docket)
+    data = _read(bag, bagit.DECLARATION_NAME, tags, docket)
     if data is not None and data != bagit.DECLARATION:
         _differs(docket, bagit.DECLARATION_NAME, bagit.DECLARATION, data, "not BagIt 1.0's text")
-    info = _read(bag, bagit.INFO_NAME, docket)
+    info = _read(bag, bagit.INFO_NAME, tags, docket)
     if info is not None:
         tags.info = _info(info, docket)
-    text = _read(bag, layout.VERIFY_TEXT, docket)
+    text = _read(bag, layout.VERIFY_TEXT, tags, docket)
     version = tags.info.get(layout.FORMAT_LABEL, layout.FORMAT)
     if text is not None and text != VERIFY_TEXT and version == layout.FORMAT:
         why = "not the text that belongs to this format; do not follow it"
@@ -93,12 +95,14 @@ def check(bag: Path, docket: Docket) -> Tags:
     return tags
 
 
-def _read(bag: Path, name: str, docket: Docket) -> bytes | None:
+def _read(bag: Path, name: str, tags: Tags, docket: Docket) -> bytes | None:
     try:
-        return reading.read_beneath(bag, name, layout.LARGEST_TAG_FILE)
+        data = reading.read_beneath(bag, name, layout.LARGEST_TAG_FILE)
     except CustodyError as err:
         docket.trouble(TAG_FILES, name, "a tag file", err)
         return None
+    tags.hashed[name] = hashlib.sha256(data).hexdigest()
+    return data
 
 
 def _differs(docket: Docket, name: str, expected: bytes, found: bytes, why: str) -> None:
@@ -140,7 +144,7 @@ def _tag_manifest(bag: Path, tags: Tags, docket: Docket) -> None:
             continue
         listed.append(file)
         if file in layout.TAG_FILES:
-            _compare(bag, file, digest, docket)
+            _compare(bag, file, digest, tags, docket)
     if tuple(listed) != layout.TAG_FILES and not docket.failed(TAG_MANIFEST):
         expected, found = ", ".join(layout.TAG_FILES), ", ".join(listed)[:1_000]
         why = "it does not list exactly the tag files, in order"
@@ -148,12 +152,15 @@ def _tag_manifest(bag: Path, tags: Tags, docket: Docket) -> None:
     docket.shown(TAG_MANIFEST, f"{len(listed)} tag files unchanged; sha256:{tags.pinned}")
 
 
-def _compare(bag: Path, name: str, expected: str, docket: Docket) -> None:
+def _compare(bag: Path, name: str, expected: str, tags: Tags, docket: Docket) -> None:
+    # What was parsed is judged by the bytes that were parsed, not by a second reading; what is
+    # parsed later must then have the digest that is found here.
     try:
-        found = _file_digest(bag, name)
+        found = tags.hashed.get(name) or _file_digest(bag, name)
     except CustodyError as err:
         docket.trouble(TAG_MANIFEST, name, f"sha256:{expected}", err)
         return
+    tags.hashed[name] = found
     if found != expected:
         why = "the tag file differs from what the tag manifest says"
         docket.found(TAG_MANIFEST, name, f"sha256:{expected}", f"sha256:{found}", why)
@@ -181,6 +188,8 @@ def check_acquisition(bag: Path, tags: Tags, read: Read, docket: Docket) -> None
     except CustodyError as err:
         docket.trouble(ACQUISITION, name, "the acquisition record", err)
         return
+    # (6) the bytes that the tag manifest pins
+    docket.unchanged(ACQUISITION, name, tags.hashed.get(name), hashlib.sha256(data).hexdigest())
     # (6) canonical, and of the schema that is known
     if not data.endswith(b"\n"):
         docket.found(ACQUISITION, name, "a newline at its end", "none", "it is malformed")
