@@ -8,10 +8,12 @@ verifier's trust.  What nobody here can judge is said, and never helps a bundle.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from custody import reading
+from custody import durable, reading
 from custody.bundle import layout
 from custody.errors import CustodyError, FormatError
 from custody.formats import dsse
@@ -26,6 +28,8 @@ ADDITIONS = 13
 
 LARGEST_TOKEN = 1 << 20
 LARGEST_ATTACHED = 64 << 20
+MOST_KEPT = 64 << 20  # bytes of one attachment, all its files together, to work out again
+_CHUNK = 1 << 20
 ATTACHMENT_STATEMENT = "statement.dsse.json"
 _ABOUT_BUNDLE = "bundle/"
 _ASSESSMENT = "obligations"
@@ -96,14 +100,19 @@ class Judge:
         self._number = number
         self.count = 0
         self.unknown = 0
+        self.too_large = 0
         self._bag = bag
         self._trust = trust
         self._docket = docket
 
     def settle(self) -> None:
         """Every addition has been judged."""
-        if self.unknown:
-            why = f"{self.count} additions, {self.unknown} of them signed by unknown keys"
+        if self.unknown or self.too_large:
+            why = f"{self.count} additions"
+            if self.unknown:
+                why += f", {self.unknown} of them signed by unknown keys"
+            if self.too_large:
+                why += f", {self.too_large} of them too large to work out again"
             self._docket.left(self._number, why)
         elif self.count:
             self._docket.shown(self._number, f"{self.count} additions, all in order")
@@ -137,8 +146,7 @@ class Judge:
             return
         if hashlib.sha256(data).hexdigest() != Path(path).name:
             self._found(path, "the digest of its statement", Path(path).name, _MISNAMED)
-        strangers = self.unknown
-        event = self._envelope(where, data)
+        event, is_known = self._envelope(where, data)
         if event is None:
             return
         if event.kind != "attached":
@@ -151,26 +159,35 @@ class Judge:
                 self._found(where, f"sha256:{pinned}", name[:400], why)
         for name in named.keys() - set(files):
             self._found(f"{path}/{name}", "a file", "nothing", "an attached file is missing")
-        kept = {
-            name: self._attached(f"{path}/{name}", named.get(name))
-            for name in files
-            if name != ATTACHMENT_STATEMENT
-        }
-        # Working out takes time, so it is done only for those whom the verifier knows.
-        if event.details.get("kind") == _ASSESSMENT and self.unknown == strangers:
-            self._worked_out(path, {name: data for name, data in kept.items() if data is not None})
+        # Working out takes time and memory, so it is done only for those whom the verifier knows.
+        is_wanted = is_known and event.details.get("kind") == _ASSESSMENT
+        self._files(path, files, named, _Kept(MOST_KEPT if is_wanted else 0))
 
-    def _attached(self, path: str, expected: str | None) -> bytes | None:
+    def _files(self, path: str, files: list[str], named: Mapping[str, str], kept: _Kept) -> None:
+        for name in files:
+            if name != ATTACHMENT_STATEMENT:
+                self._attached(path, name, named.get(name), kept)
+        if kept.is_over:
+            self.too_large += 1
+            why = f"more than {kept.limit} bytes: it is not worked out again"
+            self._docket.remark(path, why)
+        elif kept.limit:
+            self._worked_out(path, kept.files)
+
+    def _attached(self, folder: str, name: str, expected: str | None, kept: _Kept) -> None:
+        path = f"{folder}/{name}"
         if expected is None:
             why = "a file that the attachment's statement does not name"
             self._found(path, "nothing", "a file", why)
-            return None
-        data = self._read(path, LARGEST_ATTACHED)
-        if data is not None and hashlib.sha256(data).hexdigest() != expected:
-            found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+            return
+        try:
+            digest = _digest(self._bag, path, name, kept)
+        except CustodyError as err:
+            self._docket.trouble(self._number, path, "an addition to the bundle", err)
+            return
+        if digest != expected:
             why = "the attached file differs from what its statement says"
-            self._found(path, f"sha256:{expected}", found, why)
-        return data
+            self._found(path, f"sha256:{expected}", f"sha256:{digest}", why)
 
     def _worked_out(self, path: str, files: dict[str, bytes]) -> None:
         """(13) an assessment follows from the record and the packs beside it."""
@@ -189,26 +206,27 @@ class Judge:
                 other = f"written by evaluator {again.evaluator[:40]}, which this program is not"
                 self._docket.remark(f"{path}/{name}", f"{why}: {other}")
 
-    def _envelope(self, path: str, data: bytes) -> Event | None:
+    def _envelope(self, path: str, data: bytes) -> tuple[Event | None, bool]:
+        """The event, and whether somebody whom the verifier knows has signed it."""
         try:
             envelope = dsse.load(data)
             event = signed.event_in(envelope)
             key = signed.key_of(event)
         except FormatError as err:
             self._found(path, "a signed event", err.why, "it is malformed")
-            return None
+            return None, False
         # (13) signed by the key that it names, trusted or not
         if not signed.is_by(key, envelope):
             why = "the key that the event names has not signed it"
             self._found(path, key.fingerprint(), "no good signature", why)
-            return event
+            return event, False
         known = [
             judge_line(item, envelope, path, self._trust, self._number, self._docket)
             for item in envelope.signatures
         ]
         if not any(known):
             self.unknown += 1
-        return event
+        return event, any(known)
 
     def _named(self, path: str, name: str, shape: re.Pattern[str], data: bytes) -> None:
         match = shape.match(name)
@@ -228,3 +246,46 @@ class Judge:
 
 
 _MISNAMED = "its name is not the digest of its bytes"
+
+
+class _Kept:
+    """The bytes of an attachment's files, as long as they are few enough together.
+
+    :param limit: how many bytes are kept at most; 0 if none are wanted.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.is_over = False
+        self.files: dict[str, bytes] = {}
+        self._room = limit
+
+    def take(self, name: str, piece: bytes) -> None:
+        """The next bytes of the file *name*."""
+        if not self.limit or self.is_over:
+            return
+        self._room -= len(piece)
+        if self._room < 0:
+            self.is_over = True
+            self.files.clear()
+            return
+        self.files[name] = self.files.get(name, b"") + piece
+
+
+def _digest(bag: Path, path: str, name: str, kept: _Kept) -> str:
+    """The SHA-256 of an attached file, read a piece at a time."""
+    digest, size = hashlib.sha256(), 0
+    with reading.open_beneath(bag, path) as fd:
+        kept.take(name, b"")
+        if os.fstat(fd).st_size > LARGEST_ATTACHED:
+            raise FormatError("read", path, f"more than {LARGEST_ATTACHED} bytes")
+        try:
+            while piece := os.read(fd, _CHUNK):
+                size += len(piece)
+                if size > LARGEST_ATTACHED:
+                    raise FormatError("read", path, f"more than {LARGEST_ATTACHED} bytes")
+                digest.update(piece)
+                kept.take(name, piece)
+        except OSError as err:
+            raise durable.storage_error("read", path, err) from err
+    return digest.hexdigest()
