@@ -36,7 +36,11 @@ class Desk:
         """Enter what was attached, and whatever a stopped run of this signer left pending."""
         from custody import entering
 
-        entering.enter_pending(self.case, self.log_key, [self.signer.key], _WAIT_SECONDS)
+        _, refused = entering.enter_pending(
+            self.case, self.log_key, [self.signer.key], _WAIT_SECONDS
+        )
+        for name, why in refused.items():
+            console.warning(f"{name} in this case was not entered: {why}")
         ledger_where.tell_troubles(self.case.memory)
 
     def enter(

@@ -20,28 +20,24 @@ def in_order(
     workers: int,
     ahead: int,
     tick: Callable[[], None] = lambda: None,
-    drop: Callable[[Task], None] = lambda _task: None,
 ) -> Iterator[Result]:
     """Run every task, at most *ahead* of them at a time, and give the results in order.
 
     :param tick: called now and then while waiting, in the caller's thread.
-    :param drop: called for each task that was taken but never run, because the caller stopped
-        or a task failed.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="custody-worker")
-    waiting: deque[tuple[Task, Future[Result]]] = deque()
+    waiting: deque[Future[Result]] = deque()
     try:
         for task in tasks:
-            waiting.append((task, pool.submit(run, task)))
+            waiting.append(pool.submit(run, task))
             if len(waiting) >= ahead:
-                yield _result(waiting.popleft()[1], tick)
+                yield _result(waiting.popleft(), tick)
         while waiting:
-            yield _result(waiting.popleft()[1], tick)
+            yield _result(waiting.popleft(), tick)
     finally:
-        for task, future in waiting:
-            if future.cancel():
-                drop(task)
-        wait([future for _, future in waiting])
+        for future in waiting:
+            future.cancel()
+        wait(waiting)
         pool.shutdown(wait=True)
 
 

@@ -174,19 +174,19 @@ def fill(fd: int, buffer: memoryview, offset: int, length: int) -> memoryview:
             break
         filled += count
         if filled % _ALIGNMENT:  # the end of the file, as far as O_DIRECT can be asked
-            set_direct(fd, False)
+            _end_direct(fd)
     return buffer[: min(filled, length)]
 
 
 def _write(fd: int, data: memoryview, offset: int) -> None:
     if (len(data) | offset) % _ALIGNMENT:  # the last piece of a file: O_DIRECT cannot
-        set_direct(fd, False)
+        _end_direct(fd)
     try:
         while data:
             count = _write_some(fd, data, offset)
             data, offset = data[count:], offset + count
             if count % _ALIGNMENT:
-                set_direct(fd, False)
+                _end_direct(fd)
     except OSError as err:
         raise durable.storage_error("write", "payload", err) from err
 
@@ -197,7 +197,7 @@ def _write_some(fd: int, data: memoryview, offset: int) -> int:
     except OSError as err:
         if err.errno != errno.EINVAL:
             raise
-    set_direct(fd, False)  # a device with larger blocks, or a file system that only promised it
+    _end_direct(fd)  # a device with larger blocks, or a file system that only promised it
     return os.pwrite(fd, data, offset)
 
 
@@ -209,20 +209,15 @@ def _lengthen(fd: int, length: int) -> None:
         raise durable.storage_error("write", "payload", err) from err
 
 
-def set_direct(fd: int, direct: bool) -> None:
-    """Ask for, or end, transfers that bypass the page cache; systems without them do nothing."""
+def _end_direct(fd: int) -> None:
+    """Go through the page cache from here on: what is left is no whole block."""
     if not _DIRECT:
         return
     import fcntl
 
     flags = fcntl.fcntl(fd, fcntl.F_GETFL)
-    wanted = flags | _DIRECT if direct else flags & ~_DIRECT
-    if wanted != flags:
-        try:
-            fcntl.fcntl(fd, fcntl.F_SETFL, wanted)
-        except OSError as err:
-            if err.errno != errno.EINVAL:
-                raise
+    if flags & _DIRECT:
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags & ~_DIRECT)
 
 
 def _plan(fd: int, size: int) -> Iterator[_Piece]:

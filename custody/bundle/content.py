@@ -186,7 +186,6 @@ class _Reader:
         self._bag = bag
         self._looked = looked
         self._direct = _DIRECT if fresh else 0
-        self._fresh = fresh
         self._local = threading.local()
         self._pumps: list[Pump] = []
 

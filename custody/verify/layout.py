@@ -30,14 +30,13 @@ _SHA256_NAME = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 class Inside:
     """What was found in a bundle.
 
-    :ivar payload: how many payload files there are, and the sum of their names.
+    :ivar payload_sum: the sum of the names of all payload files (:mod:`custody.bundle.multiset`).
     :ivar payload_is_plain: all of it could be listed, and it is regular files alone.
     :ivar additions: the files in each directory of ``seal/``, by the directory's path.
     :ivar attachments: the files of each attachment, by the directory's path.
     """
 
     summary: Summary = field(default_factory=Summary)
-    payload_files: int = 0
     payload_sum: int = 0
     payload_is_plain: bool = False
     additions: dict[str, list[str]] = field(default_factory=dict)
@@ -162,7 +161,6 @@ def _payload(bag: Path, inside: Inside, docket: Docket) -> None:
         if part.error is not None:
             inside.payload_is_plain = False
             docket.trouble(LAYOUT, part.path, "a directory", part.error)
-        inside.payload_files += len(part.files)
         total += inside.summary.of([payload_name(part.path, name) for name in part.files])
     inside.payload_sum = total
 
