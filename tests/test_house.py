@@ -49,6 +49,9 @@ LAYERS = {
     "custody.case": ROOM,
     "custody.entering": ROOM,
     "custody.attaching": ROOM,
+    "custody.certifying": ROOM,  # a desk's key vouches for another
+    "custody.history": ROOM,  # what happened to an item, folded from the ledger
+    "custody.stamping": ROOM,  # time stamps: asked for, kept, read
     "custody.receipting": ROOM,
     "custody.witnessing": ROOM,
     "custody.bundle": ROOM,
@@ -62,10 +65,12 @@ LAYERS = {
     "custody.compare": WORKFLOW,
     "custody.transfer": WORKFLOW,
     "custody.watch": WORKFLOW,
+    "custody.forms": WORKFLOW,
     "custody.report": WORKFLOW,
     "custody.cli": CLI,
 }
-MAY_CALL = {("custody.watch", "custody.collect")}
+# A watch is many collections; whoever hands evidence over or takes it in verifies it first.
+MAY_CALL = {("custody.watch", "custody.collect"), ("custody.transfer", "custody.verify")}
 
 IMPURE = {"os", "io", "pathlib", "socket", "subprocess", "shutil", "tempfile", "time", "logging"}
 RENAMES_AND_SYNCS = {
