@@ -1,0 +1,93 @@
+"""Where bundles go, and what a place must be for that."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from custody.acquire.sources import Sources
+from custody.case import Case
+from custody.errors import StorageError, UsageError
+from custody.formats.vkey import VerifierKey
+from custody.identity import protection
+from custody.identity.signing import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where bundles go: a directory, or a case with the key of its ledger.
+
+    :ivar signers: whose left-over bundles may be entered along with this one.
+    """
+
+    directory: Path
+    case: Case | None = None
+    log_key: Signer | None = None
+    signers: Sequence[VerifierKey] = ()
+
+    @property
+    def bundles(self) -> Path:
+        """Where the finished bundle is published."""
+        return self.case.bundles if self.case else self.directory
+
+    @property
+    def incoming(self) -> Path:
+        """Where it grows."""
+        return self.case.incoming if self.case else self.directory / "incoming"
+
+
+def refuse_inside(found: Sources, destination: Destination) -> None:
+    """A source inside the destination would be evidence about ourselves, or grow while read."""
+    home = os.fsencode(os.path.realpath(destination.directory))
+    for asked in found.asked:
+        for path in asked.paths:
+            if path == home or path.startswith(home.rstrip(b"/") + b"/"):
+                raise UsageError(
+                    "collect",
+                    asked.text,
+                    f"it lies inside the destination {destination.directory}; nothing was written",
+                    hint="to look at what is there already, use custody verify",
+                )
+
+
+def identities(paths: Iterable[Path]) -> frozenset[tuple[int, int]]:
+    """Device and inode of those that are there."""
+    found = set()
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        found.add((status.st_dev, status.st_ino))
+    return frozenset(found)
+
+
+def refuse_shared(destination: Destination) -> None:
+    """Whoever else can write where a bundle grows could lead it elsewhere while it does.
+
+    :raises StorageError: if ``incoming/`` is a link, another user's or writable for others, or
+        the directory it is in lets everybody rename it.
+    """
+    found, above = destination.incoming.lstat(), destination.directory.stat()
+    if protection.has_no_modes(found):
+        return
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid())
+    shared = above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX
+    if not ours or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or shared:
+        raise StorageError(
+            "collect into",
+            destination.incoming,
+            "it is a link, another user's, or others can write there; nothing was collected",
+            hint="name a directory of your own with --output",
+        )
+
+
+def existing(directory: Path) -> Path:
+    """The directory itself, or the nearest one above it that is there already."""
+    place = Path(os.path.abspath(directory))
+    while not os.path.exists(place):
+        place = place.parent
+    return place

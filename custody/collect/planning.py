@@ -1,0 +1,117 @@
+"""The look before the start: what there is, and whether it fits where it is to go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from custody import durable
+from custody.acquire import mounts, sources, survey
+from custody.acquire.metadata import Accounts, Record
+from custody.acquire.mounts import Mount
+from custody.acquire.rules import Rules
+from custody.acquire.sources import Sources
+from custody.acquire.survey import Survey
+from custody.collect.destination import Destination, existing, identities, refuse_inside
+from custody.collect.request import Progress, Request, check_words
+from custody.errors import StorageError
+
+_LARGEST_ON_FAT = (1 << 32) - 1
+_RECORD_BYTES = 1_500  # room for a file's inventory record and manifest line, generously
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the look before the start found; :func:`run` carries it out.
+
+    :ivar remarks: what the user should be warned of.
+    """
+
+    request: Request
+    destination: Destination
+    sources: Sources
+    rules: Rules
+    accounts: Accounts
+    survey: Survey
+    same_disk: str
+    remarks: tuple[str, ...]
+
+
+def prepare(
+    request: Request,
+    destination: Destination | None,
+    *,
+    each: Callable[[Record], None] | None = None,
+    progress: Progress = lambda *_: None,
+) -> Plan:
+    """Look at the sources and the destination; nothing is written and no file is read.
+
+    :param destination: None for a dry run without one.
+    :param each: told about every path (for ``--dry-run``).
+    :raises UsageError: if the request contradicts itself or the destination.
+    :raises StorageError: if there is not enough room for what was found.
+    """
+    check_words(request)
+    target = destination or Destination(Path("."))
+    found = sources.resolve(request.sources)
+    if destination is not None:
+        refuse_inside(found, destination)
+    all_mounts = mounts.read()
+    named = frozenset(path for asked in found.asked for path in asked.paths)
+    rules = Rules(
+        exclude=tuple(request.exclude),
+        max_size=request.max_size,
+        one_file_system=request.one_file_system,
+        destinations=identities([target.directory] if destination else []),
+        secrets=identities(request.secrets),
+        mounts=all_mounts,
+        named=named,
+    )
+    accounts = Accounts.read()
+    seen = survey.look(
+        found, rules, accounts, each, lambda files, size: progress(files, size, None, None)
+    )
+    remarks: tuple[str, ...] = ()
+    if not found.tree.wanted and not found.tree.children:
+        remarks = ("none of the sources is there; the bundle will record that and nothing else",)
+    plan = Plan(request, target, found, rules, accounts, seen, "", remarks)
+    return plan if destination is None else _against_destination(plan, all_mounts)
+
+
+def _against_destination(plan: Plan, all_mounts: Mapping[bytes, Mount]) -> Plan:
+    """Room, file system and disk of the destination, against what was found."""
+    place = existing(plan.destination.directory)
+    seen = plan.survey
+    if place != Path(os.path.abspath(plan.destination.directory)) and place != Path(
+        os.path.abspath(plan.destination.directory.parent)
+    ):
+        new = f"nothing of {plan.destination.directory} is there; all of it is made below {place}"
+        plan = replace(plan, remarks=(*plan.remarks, f"{new}: is the disk mounted?"))
+    mount = mounts.of(os.fsencode(os.path.realpath(place)), all_mounts)
+    on_fat = mount is not None and mount.kind in mounts.FAT
+    if on_fat and mount and mount.kind != "exfat" and seen.largest > _LARGEST_ON_FAT:
+        raise StorageError(
+            "collect into", plan.destination.directory,
+            f"a file of {seen.largest} bytes does not fit on {mount.kind}, which ends at 4 GiB;"
+            " nothing was written",
+            hint="use a disk with another file system, or leave it out with --max-size",
+        )  # fmt: skip
+    try:
+        space = os.statvfs(place)
+    except OSError as err:
+        raise durable.storage_error("collect into", plan.destination.directory, err) from err
+    free = space.f_bavail * space.f_frsize
+    needed = (seen.bytes if on_fat else seen.allocated) + seen.files * _RECORD_BYTES
+    if needed > free:
+        raise StorageError(
+            "collect into", plan.destination.directory,
+            f"{needed} bytes are needed and {free} are free; nothing was written",
+            hint="name another disk with --output, or leave something out with --exclude",
+        )  # fmt: skip
+    if place.stat().st_dev not in seen.devices:
+        return plan
+    device = mount.source if mount else "unknown"
+    warning = f"destination is on the same disk as the source ({device})"
+    return replace(plan, same_disk=device, remarks=(*plan.remarks, warning))

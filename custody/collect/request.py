@@ -1,0 +1,59 @@
+"""What is asked for, and the words that go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from custody.acquire.rules import LARGEST_FILE
+from custody.errors import UsageError
+
+LONGEST_WORDS = 4_000
+
+Progress = Callable[[int, int, int | None, int | None], None]
+"""Told files and bytes done, and how many of each there are, where known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be collected, and what is to be written about it.
+
+    :ivar sources: files, directories and globs, as asked for.
+    :ivar exclude: globs of what to leave out.
+    :ivar max_size: the largest file to read, in bytes.
+    :ivar one_file_system: leave out mounts below a source.
+    :ivar command: the command line, without secrets, for the record.
+    :ivar secrets: our own keys and passphrases, which are left out wherever they lie.
+    """
+
+    sources: Sequence[str]
+    exclude: Sequence[str] = ()
+    max_size: int | None = None
+    one_file_system: bool = False
+    note: str = ""
+    authority: str = ""
+    evidence_number: str = ""
+    command: Sequence[str] = ()
+    secrets: Sequence[Path] = ()
+
+
+def check_words(request: Request) -> None:
+    """Make sure that the request names something, in words that fit into a statement.
+
+    :raises UsageError: otherwise.
+    """
+    if not request.sources:
+        raise UsageError("collect", None, "no source is named", hint="custody collect SOURCE...")
+    if not all(request.sources):
+        raise UsageError(
+            "collect", "", "a source's name is empty; nothing was written",
+            hint="an unset variable on the command line?",
+        )  # fmt: skip
+    if request.max_size is not None and request.max_size > LARGEST_FILE:
+        raise UsageError("collect", "--max-size", f"at most {LARGEST_FILE} bytes can be said")
+    for name in ("note", "authority", "evidence_number"):
+        text = getattr(request, name)
+        if len(text.encode("utf-8", "surrogateescape")) > LONGEST_WORDS:
+            option = "--" + name.replace("_", "-")
+            raise UsageError("collect", option, f"longer than {LONGEST_WORDS} bytes")

@@ -1,0 +1,233 @@
+"""The collection itself: read, read back, seal, publish, enter."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from custody import clock, durable, entering, reading
+from custody.acquire import host, outcomes
+from custody.acquire.acquisition import acquire
+from custody.acquire.metadata import Record
+from custody.bundle import layout
+from custody.bundle.draft import Draft
+from custody.collect import records
+from custody.collect.destination import Destination, identities, refuse_shared
+from custody.collect.planning import Plan
+from custody.collect.request import Progress
+from custody.collect.result import MOST_GAPS_KEPT, Collected, Gap
+from custody.errors import CustodyError, InterruptedCollection, NotFoundError, StorageError
+from custody.formats import dsse, statement
+from custody.formats.statement import Actor
+from custody.identity import signing
+from custody.identity.signing import Signer
+
+_LOCK_SECONDS = 60.0
+
+
+def run(
+    plan: Plan,
+    signer: Signer,
+    actor: Actor,
+    *,
+    now: Callable[[], datetime],
+    progress: Progress = lambda *_: None,
+    published: Callable[[Collected], None] | None = None,
+) -> Collected:
+    """Collect, seal and enter.
+
+    :param now: the clock; asked at the start, at the end of reading, and when sealing.
+    :param published: called when the bundle has its name, before anything is entered: whatever it
+        attaches goes into the ledger together with the bundle.
+    :raises StorageError: if the destination cannot be written, or gives back other bytes.
+    :raises InterruptedCollection: if interrupted; what is finished stays in ``incoming/``.
+    :raises LockedError: if the case stays locked; the bundle is sealed and published by then.
+    """
+    started = now()
+    facts = host.facts()
+    bundle_id = _bundle_id(started, facts.get("hostname", ""))
+    collected = Collected(bundle_id, plan.destination.bundles / bundle_id)
+    staged = plan.destination.incoming / bundle_id
+    with durable.private_umask():
+        durable.ensure_directory(plan.destination.incoming)
+        refuse_shared(plan.destination)
+        # Known only now, where the directory is new: it may lie inside a source.
+        own = identities([plan.destination.directory, plan.destination.incoming])
+        plan = replace(plan, rules=replace(plan.rules, destinations=own))
+        try:
+            with Draft(staged) as draft:
+                envelope = _fill(
+                    plan, draft, collected, signer, actor, facts, started, now, progress
+                )
+        except (KeyboardInterrupt, InterruptedCollection) as err:
+            raise _interrupted(collected, staged) from err
+        except StorageError as err:
+            err.hint = err.hint or f"nothing was sealed; what was copied so far is in {staged}"
+            raise
+    collected.statement_sha256 = hashlib.sha256(envelope).hexdigest()
+    _hand_in(plan, staged, collected, envelope, published)
+    return collected
+
+
+def _fill(
+    plan: Plan,
+    draft: Draft,
+    collected: Collected,
+    signer: Signer,
+    actor: Actor,
+    facts: Mapping[str, Any],
+    started: datetime,
+    now: Callable[[], datetime],
+    progress: Progress,
+) -> bytes:
+    """Everything that goes into the draft, the signed statement last; returns that."""
+    _read(plan, draft, collected, progress)
+    finished = now()
+    record = records.acquisition(plan, collected, actor, facts, started, finished)
+    _read_back(draft, progress)
+    pinned = draft.close_bag(collected.bundle_id, clock.rfc3339(finished)[:10], record)
+    collected.sealed_at = now()
+    sealed = records.sealed_event(plan, collected, actor, record, pinned)
+    envelope = signing.seal(signer, statement.dump(sealed))
+    draft.seal(envelope)
+    return envelope
+
+
+def _hand_in(
+    plan: Plan,
+    staged: Path,
+    collected: Collected,
+    envelope: bytes,
+    published: Callable[[Collected], None] | None,
+) -> None:
+    """Give the sealed bundle its name, and enter it."""
+    try:
+        durable.publish(staged, collected.path)
+        _require_there(collected.path, envelope)
+        if published is not None:
+            published(collected)
+        if not plan.destination.case:
+            _tidy(plan.destination.incoming)
+        _enter(plan.destination, collected)
+    except KeyboardInterrupt as err:
+        why = "interrupted when the bundle was sealed already"
+        raise InterruptedCollection(
+            "collect", None, why, hint=_standing(plan, staged, collected)
+        ) from err
+    except CustodyError as err:
+        err.hint = "; ".join(filter(None, (_standing(plan, staged, collected), err.hint)))
+        raise
+
+
+def _bundle_id(started: datetime, hostname: str) -> str:
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", hostname.partition(".")[0]).strip("-")[:32] or "host"
+    return f"{clock.compact(started)}-{slug}-{secrets.token_hex(3)}"
+
+
+def _read(plan: Plan, draft: Draft, collected: Collected, progress: Progress) -> None:
+    seen = plan.survey
+
+    def tick(of_this_file: int) -> None:
+        done = draft.totals.bytes + of_this_file
+        progress(draft.totals.files, done, seen.files, seen.bytes)
+
+    found = acquire(plan.sources, plan.rules, plan.accounts, draft.payload.create, tick)
+    try:
+        for record in found:
+            draft.add(record)
+            _count(collected, record)
+            tick(0)
+    finally:
+        found.close()
+        collected.files, collected.bytes = draft.totals.files, draft.totals.bytes
+
+
+def _count(collected: Collected, record: Record) -> None:
+    outcome = record["outcome"]
+    collected.outcomes[outcome] += 1
+    if outcome in outcomes.GAPS and len(collected.gaps) < MOST_GAPS_KEPT:
+        error = record["error"]["message"] if "error" in record else record.get("remark", "")
+        collected.gaps.append(Gap(record["path"], outcome, error))
+
+
+def _read_back(draft: Draft, progress: Progress) -> None:
+    total = draft.totals
+
+    def tick(files: int, size: int) -> None:
+        progress(files, size, total.files, total.bytes)
+
+    findings = draft.read_back(tick)
+    if findings:
+        first = findings[0]
+        raise StorageError(
+            "read back", first.path,
+            f"{first.message} ({len(findings)} in all); the destination cannot be relied on",
+            hint=f"nothing was sealed; collect onto another disk; the copies are in"
+            f" {draft.directory}",
+        )  # fmt: skip
+
+
+def _interrupted(collected: Collected, staged: Path) -> InterruptedCollection:
+    return InterruptedCollection(
+        "collect",
+        None,
+        f"interrupted; nothing was sealed; {collected.files} finished files are in {staged}",
+        hint="run the same command again; what is in incoming/ may be removed then",
+    )
+
+
+def _require_there(bundle: Path, envelope: bytes) -> None:
+    """Make sure that the rename kept what it moved: some drivers for FAT lose it.
+
+    :raises StorageError: if it did not.
+    """
+    try:
+        there = reading.read_beneath(bundle, layout.STATEMENT, dsse.LARGEST_ENVELOPE)
+    except CustodyError as err:
+        there = b""
+        reason: CustodyError | None = err
+    else:
+        reason = None
+    if there != envelope:
+        why = "the file system lost its content when it was renamed"
+        hint = "do not rely on this disk or its driver; collect onto another"
+        raise StorageError("publish", bundle, why, hint=hint) from reason
+
+
+def _tidy(incoming: Path) -> None:
+    """An empty incoming/ beside a single bundle is no use to anybody."""
+    try:
+        incoming.rmdir()
+    except OSError:
+        return
+
+
+def _standing(plan: Plan, staged: Path, collected: Collected) -> str:
+    """What is true of a sealed bundle when something fails after that."""
+    if os.path.lexists(staged):
+        return f"nothing was published; the sealed bundle is in {staged}"
+    sealed = f"the bundle is sealed in {collected.path}"
+    in_case = plan.destination.case is not None
+    return f"{sealed}; the next collect into this case enters it" if in_case else sealed
+
+
+def _enter(destination: Destination, collected: Collected) -> None:
+    if destination.case is None or destination.log_key is None:
+        return
+    entered, collected.refused = entering.enter_pending(
+        destination.case, destination.log_key, destination.signers, _LOCK_SECONDS
+    )
+    name = collected.bundle_id
+    if name in collected.refused:
+        raise NotFoundError("enter bundle", collected.path, collected.refused[name])
+    # Another collection that came first enters what it finds, ours too.
+    collected.ledger = entered.get(name) or entering.find(
+        destination.case, name, destination.signers
+    )
