@@ -32,6 +32,7 @@ LAYERS = {
     "custody.ordered": GROUND,
     "custody.pump": GROUND,
     "custody.reading": GROUND,
+    "custody.visible": GROUND,  # what came from evidence, harmless to look at
     "custody.formats": PURE,
     "custody.ledger": ROOM,  # log, reader, check, witness; what is arithmetic is named here:
     "custody.ledger.checkpoint": PURE,
@@ -69,8 +70,13 @@ LAYERS = {
     "custody.report": WORKFLOW,
     "custody.cli": CLI,
 }
-# A watch is many collections; whoever hands evidence over or takes it in verifies it first.
-MAY_CALL = {("custody.watch", "custody.collect"), ("custody.transfer", "custody.verify")}
+# A watch is many collections; whoever hands evidence over or takes it in verifies it first, and
+# so does a form, which says what that came to.
+MAY_CALL = {
+    ("custody.watch", "custody.collect"),
+    ("custody.transfer", "custody.verify"),
+    ("custody.forms", "custody.verify"),
+}
 
 IMPURE = {"os", "io", "pathlib", "socket", "subprocess", "shutil", "tempfile", "time", "logging"}
 RENAMES_AND_SYNCS = {
