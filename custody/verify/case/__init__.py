@@ -1,0 +1,92 @@
+"""Verify a whole case.
+
+1. Case record: case.json is canonical, and the very file that the entry case-opened names.
+2. Layout: the parts of a case are there and are directories; what else lies there is remarked on.
+3. Ledger: derived again from its entries, signed by the key that is trusted for its origin, and
+   not behind what this verifier has seen of it before.
+4. Entries: each is signed by the key that it names, the key is trusted, and it counted then;
+   where the verifier named signers for this once, one of them signed an entry.
+5. Bundles: each by its own list (:mod:`custody.verify.bundle`), under its own name.
+6. Attachments: what is attached to the case is well-formed, rightly named, and by its own key.
+7. Agreement: every sealed or attached entry has its bundle or attachment, each of these is
+   entered with exactly its statement and no other under its name, and no receipt or statement
+   contradicts the ledger.
+
+All but 6 are required.  What lies in ``incoming/`` was never finished and is not looked into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from custody.bundle import layout
+from custody.errors import NotFoundError
+from custody.identity.trust import Trust
+from custody.ledger.memory import Memory
+from custody.ledger.reader import Published
+from custody.verify.additions import Judge
+from custody.verify.bundle import silent
+from custody.verify.case import ledger, parts, summing
+from custody.verify.case.agreement import Agreement
+from custody.verify.case.bundles import Bundles
+from custody.verify.case.checks import ATTACHMENTS, CHECKS
+from custody.verify.docket import Docket
+from custody.verify.entries import Entries
+from custody.verify.layout import attachments
+from custody.verify.result import Progress, Verification
+
+__all__ = ["CHECKS", "verify_case"]
+
+
+def verify_case(
+    path: Path,
+    trust: Trust,
+    *,
+    memory: Memory | None = None,
+    given: Sequence[Published] = (),
+    named: Collection[str] = (),
+    now: datetime,
+    progress: Progress = silent,
+) -> Verification:
+    """Check the case at *path* by the steps in this module's list, and say what was found.
+
+    :param memory: what this verifier has seen of ledgers before.
+    :param given: checkpoints of the ledger from paper, mail or another office.
+    :param named: the fingerprints of signers one of whom must have signed an entry.
+    :param now: the verifier's clock, for remarks about statements from the future.
+    :raises NotFoundError: if there is no such directory.
+    :raises UnknownFormatError: if it is a case of a format that is not known here.
+    :raises StorageError: if the directory itself cannot be read.
+    """
+    if not path.is_dir():
+        raise NotFoundError("verify", path, "there is no such directory")
+    docket, entries = Docket(CHECKS), Entries(trust, frozenset(named))
+    parts.layout(path, docket)  # (2)
+    record = parts.read_record(path, docket)
+    report, was_read = None, True
+    if ledger.is_there(path, docket):
+        origin = None if record is None else parts.origin(path, record)
+        report = ledger.derive(path / "ledger", origin, entries, memory, given, docket)  # (3) (4)
+        was_read = report is not None
+    if record is not None:
+        parts.record(path, record, entries.opened, docket, was_read=was_read)  # (1)
+    bundles = Bundles(path, trust, docket, now, progress)
+    bundles.look()  # (5)
+    attached = _attached(path, trust, docket)  # (6)
+    Agreement(path, entries, bundles, attached, docket).check(report)  # (7)
+    return summing.up(path, docket, report, entries, bundles, attached, given)
+
+
+def _attached(path: Path, trust: Trust, docket: Docket) -> dict[str, list[str]]:
+    """(6) Judge what is attached to the case itself; returns its files by path."""
+    docket.optional(ATTACHMENTS)
+    found: dict[str, list[str]] = {}
+    if (path / layout.ATTACHMENTS).exists():
+        found = attachments(path, ATTACHMENTS, docket)
+    judge = Judge(path, trust, docket, ATTACHMENTS)
+    for name, files in found.items():
+        judge.attachment(name, files, "")
+    judge.settle()
+    return found
