@@ -28,7 +28,7 @@ app = Verb("Preserve logs in a sealed bundle.")
 _SIZE = re.compile(r"([0-9]+)([KMGT]?)(?:i?B)?\Z", re.IGNORECASE)
 _GAPS_SHOWN = 50
 _LONGEST_PERSON = 1_000
-_LOCK_SECONDS = 2.0  # another collection enters its bundle in less; a watch or a check may not
+_FIRST_WAIT = 2.0  # another collection enters its bundle in less; a watch or a check may not
 
 SourceArgument = Annotated[
     list[str] | None,
@@ -237,7 +237,7 @@ def _ready(
 ) -> tuple[Destination, Signer, Actor]:
     """Unlock and try every key before the first source is opened."""
     from custody import case as cases
-    from custody.collect import Destination
+    from custody.collect import WAIT_SECONDS, Destination
     from custody.formats.statement import Actor
     from custody.identity import keys, trust
 
@@ -271,11 +271,13 @@ def _ready(
     stored = folder.pick(key, "signer")
     signer = passphrase.unlock(folder, stored.name, secret)
     log_key = desk.log_key(folder, case, secret)
-    with case.locked(_LOCK_SECONDS):  # another writer is said now, not after the work
+    # Another writer is said now, not after the work.
+    with case.locked(options.wait_seconds(_FIRST_WAIT)):
         case.log.require_believed(log_key)
     believed = trust.load(options.home() / "trust")
     others = [item.key for item in believed.signers if item.key is not None]
-    destination = Destination(case_path, case, log_key, [signer.key, *others])
+    wait = options.wait_seconds(WAIT_SECONDS)
+    destination = Destination(case_path, case, log_key, [signer.key, *others], wait)
     return destination, signer, stored.actor()
 
 

@@ -37,7 +37,7 @@ class Desk:
         from custody import entering
 
         _, refused = entering.enter_pending(
-            self.case, self.log_key, [self.signer.key], _WAIT_SECONDS
+            self.case, self.log_key, [self.signer.key], options.wait_seconds(_WAIT_SECONDS)
         )
         for name, why in refused.items():
             console.warning(f"{name} in this case was not entered: {why}")
@@ -62,7 +62,7 @@ class Desk:
         from custody.identity import signing
 
         subjects = tuple(Subject(name, sha256) for name, sha256 in digests.items())
-        with self.case.locked(_WAIT_SECONDS):
+        with self.case.locked(options.wait_seconds(_WAIT_SECONDS)):
             if require is not None:
                 require(self.case)
             tree = self.case.log.require_believed(self.log_key).checkpoint
@@ -149,7 +149,7 @@ def ready(command: str, key: str | None, secret: Passphrase) -> Desk:
     stored = folder.pick(key, "signer")
     signer = passphrase.unlock(folder, stored.name, secret)
     ledger_key = log_key(folder, case, secret)
-    with case.locked(0):  # another writer is said now, not after the work
+    with case.locked(options.wait_seconds(0)):  # another writer is said now, not after the work
         case.log.require_believed(ledger_key)
     return Desk(case, signer, stored.actor(), ledger_key)
 

@@ -47,6 +47,11 @@ def _global_options() -> list[TyperOption]:
 
     return [
         option("--case", metavar="DIR", help="The case (or CUSTODY_CASE names it)."),
+        option(
+            "--wait",
+            metavar="SECONDS",
+            help="How long to wait while another process writes to the case.",
+        ),
         option("--json", is_flag=True, help="Print the result as one JSON document."),
         option("-q", "--quiet", is_flag=True, help="No remarks; warnings and errors only."),
         option(

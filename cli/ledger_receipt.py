@@ -11,18 +11,15 @@ import typer
 from . import console, ledger_where, options
 from .ledger_where import LedgerOption
 
+_WAIT_SECONDS = 10.0
+
 BundleArgument = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A bundle's directory, or its name in the case.")
-]
-WaitOption = Annotated[
-    float,
-    typer.Option(metavar="SECONDS", help="How long to wait for another process.", min=0),
 ]
 
 
 def receipt(
     bundle: BundleArgument,
-    wait: WaitOption = 10.0,
     ledger: LedgerOption = None,
     trust: options.TrustOption = None,
 ) -> None:
@@ -44,7 +41,7 @@ def receipt(
         staging = place.case.incoming
     with ExitStack() as stack:
         if place.case is not None:
-            stack.enter_context(place.case.locked(wait))
+            stack.enter_context(place.case.locked(options.wait_seconds(_WAIT_SECONDS)))
         stack.enter_context(ledger_where.damage())
         given = receipting.give(bundle, place.reader, policy, staging)
     if console.mode().json:

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 app = Verb("Have others sign that it only grew; be one of them.")
 
-WaitOption = Annotated[
-    float,
-    typer.Option(metavar="SECONDS", help="How long to wait for another process.", min=0),
-]
 TimeoutOption = Annotated[
     float, typer.Option(metavar="SECONDS", help="How long a witness may take.", min=1, max=600)
 ]
@@ -60,6 +56,7 @@ NoPassphraseOption = Annotated[
     bool, typer.Option("--no-passphrase", help="Leave the key unencrypted. Think twice.")
 ]
 
+_WAIT_SECONDS = 10.0
 _EXITS = {200: exit_codes.OK, 400: exit_codes.USAGE, 422: exit_codes.DIFFERS}
 
 
@@ -69,7 +66,6 @@ _EXITS = {200: exit_codes.OK, 400: exit_codes.USAGE, 422: exit_codes.DIFFERS}
 @app.command()
 def ask(
     timeout: TimeoutOption = 15.0,
-    wait: WaitOption = 10.0,
     trust: options.TrustOption = None,
 ) -> int:
     """Ask the witnesses in the policy to sign the case's checkpoint.
@@ -84,6 +80,7 @@ def ask(
     memory = ledger_where.memory()
     case = cases.open_case(options.needed_case("ledger witness ask"), memory)
     policy = store.load(options.trust_directory(trust)).policy
+    wait = options.wait_seconds(_WAIT_SECONDS)
     with ledger_where.damage():
         gathered = witnessing.gather(case, policy, memory, seconds=timeout, wait_seconds=wait)
     ledger_where.tell_troubles(memory)
@@ -140,7 +137,7 @@ def request(old: OldOption = 0, output: OutputOption = None, ledger: LedgerOptio
 
 
 @app.command()
-def add(file: LinesArgument, wait: WaitOption = 10.0, trust: options.TrustOption = None) -> int:
+def add(file: LinesArgument, trust: options.TrustOption = None) -> int:
     """Add a witness's lines to the checkpoint.
 
     The case's ledger must not have gone on meanwhile.
@@ -154,6 +151,7 @@ def add(file: LinesArgument, wait: WaitOption = 10.0, trust: options.TrustOption
     policy = store.load(options.trust_directory(trust)).policy
     try:
         answer = reading.read_regular(file, LARGEST_ANSWER)
+        wait = options.wait_seconds(_WAIT_SECONDS)
         gathered, count = witnessing.enter_lines(case, policy, answer, wait_seconds=wait)
     except (FormatError, NotFoundError) as err:
         raise InputError(

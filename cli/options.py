@@ -8,6 +8,7 @@ Every command has the global options (:func:`choose`), before and after the verb
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -66,6 +67,7 @@ class ChosenCase:
 
 class _State:
     case: Path | None = None
+    wait: float | None = None
 
 
 def choose(name: str, value: Any) -> None:
@@ -75,6 +77,9 @@ def choose(name: str, value: Any) -> None:
     """
     if name == "case":
         _choose_case(Path(value))
+        return
+    if name == "wait":
+        _State.wait = _seconds(value)
         return
     before = console.mode()
     changes: dict[str, Any] = {name: value}
@@ -94,6 +99,22 @@ def _choose_case(path: Path) -> None:
     if not path.parts:
         raise UsageError("read the command line", "--case", "the name is empty")
     _State.case = path
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:  # so is what is no number at all
+        why = f"{text!r} is not a number of seconds, such as 0 or 30"
+        raise UsageError("read the command line", "--wait", why)
+    return seconds
+
+
+def wait_seconds(otherwise: float) -> float:
+    """How long to wait while another process writes to the case: ``--wait``, else *otherwise*."""
+    return otherwise if _State.wait is None else _State.wait
 
 
 def case() -> ChosenCase | None:

@@ -16,7 +16,7 @@ sealed bundle that is not entered; the next ``collect`` into the case enters it.
 
 from __future__ import annotations
 
-from custody.collect.destination import Destination
+from custody.collect.destination import WAIT_SECONDS, Destination
 from custody.collect.planning import Plan, prepare
 from custody.collect.records import ACQUISITION_SCHEMA, MOST_PATH_BYTES_KEPT
 from custody.collect.request import LONGEST_WORDS, Progress, Request, check_words
@@ -28,6 +28,7 @@ __all__ = [
     "LONGEST_WORDS",
     "MOST_GAPS_KEPT",
     "MOST_PATH_BYTES_KEPT",
+    "WAIT_SECONDS",
     "Collected",
     "Destination",
     "Gap",

@@ -15,18 +15,22 @@ from custody.formats.vkey import VerifierKey
 from custody.identity import protection
 from custody.identity.signing import Signer
 
+WAIT_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Where bundles go: a directory, or a case with the key of its ledger.
 
     :ivar signers: whose left-over bundles may be entered along with this one.
+    :ivar wait_seconds: how long to wait, at the end, while another process writes to the case.
     """
 
     directory: Path
     case: Case | None = None
     log_key: Signer | None = None
     signers: Sequence[VerifierKey] = ()
+    wait_seconds: float = WAIT_SECONDS
 
     @property
     def bundles(self) -> Path:

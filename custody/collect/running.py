@@ -29,8 +29,6 @@ from custody.formats.statement import Actor
 from custody.identity import signing
 from custody.identity.signing import Signer
 
-_LOCK_SECONDS = 60.0
-
 
 def run(
     plan: Plan,
@@ -222,7 +220,7 @@ def _enter(destination: Destination, collected: Collected) -> None:
     if destination.case is None or destination.log_key is None:
         return
     entered, collected.refused = entering.enter_pending(
-        destination.case, destination.log_key, destination.signers, _LOCK_SECONDS
+        destination.case, destination.log_key, destination.signers, destination.wait_seconds
     )
     name = collected.bundle_id
     if name in collected.refused:

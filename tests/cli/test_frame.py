@@ -69,8 +69,8 @@ def test_every_command_has_help_with_the_global_options(custody: Any, verb: str)
     assert f"  {verb} " in custody("--help", exit_code=0).stdout
     done = custody(verb, "--help", exit_code=0)
     assert done.stdout.startswith(f"Usage: custody {verb} ")
-    for option in ("--case", "--json", "--quiet", "--verbose", "--no-progress", "--color"):
-        assert option in done.stdout
+    for option in ("case", "wait", "json", "quiet", "verbose", "no-progress", "color"):
+        assert f"--{option}" in done.stdout
 
 
 def test_help_never_shows_a_value_from_the_environment(custody: Any) -> None:
@@ -103,6 +103,11 @@ def test_global_options_stand_anywhere(custody: Any, args: tuple[str, ...]) -> N
         ("-q", "-v", "key", "list"),
         ("-v", "key", "list", "-q"),
         ("--color", "blue", "key", "list"),
+        ("--wait", "-1", "key", "list"),
+        ("--wait", "inf", "key", "list"),
+        ("--wait", "nan", "key", "list"),
+        ("--wait", "a while", "key", "list"),
+        ("--wait", "", "key", "list"),
         ("--case", "a", "key", "list", "--case", "b"),
         ("--case", "", "key", "list"),
         ("--bogus",),
