@@ -51,6 +51,8 @@ LAYERS = {
     "custody.entering": ROOM,
     "custody.attaching": ROOM,
     "custody.certifying": ROOM,  # a desk's key vouches for another
+    "custody.keeping": ROOM,  # a case under its lock, and who signs what is entered
+    "custody.handover": ROOM,  # the papers of a hand-over
     "custody.history": ROOM,  # what happened to an item, folded from the ledger
     "custody.stamping": ROOM,  # time stamps: asked for, kept, read
     "custody.receipting": ROOM,
@@ -63,6 +65,7 @@ LAYERS = {
     "custody.obligations": ROOM,
     "custody.collect": WORKFLOW,
     "custody.verify": WORKFLOW,
+    "custody.verify.signed": PURE,  # what an envelope holds, and whether its own key signed it
     "custody.compare": WORKFLOW,
     "custody.transfer": WORKFLOW,
     "custody.watch": WORKFLOW,

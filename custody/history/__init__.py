@@ -1,0 +1,167 @@
+"""What happened to an item of a case, folded from its ledger: events, holders, gaps.
+
+The ledger is derived again and judged on the way, by the verifier's own trust; what cannot be
+judged, or is wrong, is shown all the same and said.  Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from custody.case import Case
+from custody.errors import CustodyError
+from custody.history import chain, docket, gaps, items, register, steps
+from custody.history.docket import Entry, Unread
+from custody.history.items import Item
+from custody.history.register import Register
+from custody.history.values import (
+    BundleFacts,
+    Correction,
+    FileFacts,
+    Gap,
+    Holder,
+    Signature,
+    Step,
+    Timeline,
+)
+from custody.identity.trust import Trust
+from custody.ledger.believed import by_trust
+from custody.ledger.check import Progress, Report, check
+from custody.ledger.judge import Verdict
+from custody.ledger.memory import Memory
+from custody.ledger.reader import LedgerReader, Published
+
+__all__ = [
+    "BundleFacts",
+    "Correction",
+    "FileFacts",
+    "Gap",
+    "Holder",
+    "Signature",
+    "Step",
+    "Timeline",
+    "timeline",
+]
+
+_WRONG = ("bad", "late")
+_OPEN = ("untrusted", "undated")
+
+
+def timeline(
+    source: Case | LedgerReader,
+    item: str,
+    trust: Trust,
+    now: datetime,
+    *,
+    memory: Memory | None = None,
+    given: Iterable[Published] = (),
+    progress: Progress | None = None,
+) -> Timeline:
+    """Everything that happened to *item*, by the ledger of a case or by a ledger that lies alone.
+
+    :param item: a bundle's id, an evidence number, the label of a copy, the path or the SHA-256
+        of a file in a bundle, or the case's number; empty is the case.
+    :param memory: what this verifier has seen of ledgers before.
+    :param given: checkpoints of the ledger from paper, mail or another office.
+    :raises NotFoundError: if there is no such item (the hint names the nearest), or no ledger.
+    :raises FormatError: if the ledger's checkpoint is malformed: then nothing can be shown.
+    :raises StorageError: if the system cannot read it.
+    """
+    case = source if isinstance(source, Case) else None
+    ledger = source.ledger if isinstance(source, Case) else source
+    # Of whatever origin it is: what lies there is shown, and that it is another's is a finding.
+    entries, unread = docket.read(LedgerReader(ledger.directory))
+    about = register.read(entries, () if case is None else _lying_there(case))
+    found = items.find(item, about, None if case is None else case.bundles)
+    report = check(ledger.directory, ledger.origin, (), by_trust(trust), progress,
+                   memory=memory, given=given, policy=trust.policy)  # fmt: skip
+    return _fold(found, item, entries, unread, about, report, trust, now)
+
+
+def _lying_there(case: Case) -> list[str]:
+    try:
+        return [name for name in case.bundle_names() if (case.bundles / name).is_dir()]
+    except CustodyError:  # the ledger is shown all the same; verify says that they are gone
+        return []
+
+
+def _fold(
+    found: Item,
+    asked: str,
+    entries: Sequence[Entry],
+    unread: Sequence[Unread],
+    about: Register,
+    report: Report,
+    trust: Trust,
+    now: datetime,
+) -> Timeline:
+    wanted = set(found.bundles) | ({""} if found.kind == "case" else set())
+    concerned = (entry for entry in entries if about.about.get(entry.index, "") in wanted)
+    told, wrong = steps.make(concerned, about, trust)
+    chains = [chain.of(told, bundle, about) for bundle in found.bundles]
+    every = [gap for each in chains for gap in each.gaps] + wrong
+    every += _not_entered(found, told, about)
+    every += [_unread(item, found.label) for item in unread]
+    shown = [step for step in told if _is_about(step, found)]
+    return Timeline(
+        kind=found.kind,
+        asked=asked,
+        label=found.label,
+        case=about.case,
+        bundles=tuple(about.bundles[name] for name in found.bundles),
+        files=found.files,
+        steps=tuple(shown),
+        holders=tuple(
+            holder
+            for each in chains
+            for holder in each.holders
+            if not found.copy or holder.copy == found.copy
+        ),
+        gaps=tuple(sorted(_of_item(every, shown, found), key=lambda gap: gap.entries)),
+        ledger=report,
+        verdict=_verdict(report, shown),
+        now=now,
+    )
+
+
+def _is_about(step: Step, found: Item) -> bool:
+    """Whether a step belongs to the item, and not only to its bundle."""
+    if found.kind == "copy":
+        arrived = step.event is not None and register.is_arrival(step.event)
+        return arrived or step.copy == found.copy
+    if found.kind == "file" and step.kind == "noted":
+        path = register.text(step.details, "path")
+        return not path or any(path in (file.path, file.sha256) for file in found.files)
+    return True
+
+
+def _of_item(every: Iterable[Gap], shown: Sequence[Step], found: Item) -> list[Gap]:
+    """The gaps of a copy are those that concern an entry about it."""
+    if found.kind != "copy":
+        return list(every)
+    numbers = {step.index for step in shown}
+    return [gap for gap in every if not gap.entries or numbers.intersection(gap.entries)]
+
+
+def _not_entered(found: Item, told: Sequence[Step], about: Register) -> list[Gap]:
+    arrived = {step.bundle for step in told if step.event and register.is_arrival(step.event)}
+    missing = [name for name in found.bundles if name not in arrived]
+    return [
+        Gap(gaps.NOT_ENTERED, about.label(name), f"no entry says how {name} came into the case", ())
+        for name in missing
+    ]
+
+
+def _unread(item: Unread, label: str) -> Gap:
+    why = f"entries {item.first} to {item.last} cannot be read: {item.why}"
+    return Gap(gaps.UNREAD, label, why, (item.first, item.last))
+
+
+def _verdict(report: Report, shown: Sequence[Step]) -> Verdict:
+    signatures = [step.countersignature for step in shown if step.countersignature is not None]
+    if report.verdict == "failed" or any(item.verdict in _WRONG for item in signatures):
+        return "failed"
+    if report.verdict != "ok" or any(item.verdict in _OPEN for item in signatures):
+        return "cannot-verify"
+    return "ok"

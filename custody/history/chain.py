@@ -1,0 +1,318 @@
+"""Who had a bundle, and each numbered copy of it, and where that is not shown without a gap.
+
+What is in the case is held by whoever keeps it, so entries of several people of the desk follow
+each other without a hand-over.  A copy leaves by a release and its receipt, and comes back when
+it is received again; the original stays unless it is released itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from custody.formats.statement import Actor
+from custody.history import gaps, persons, register, telling
+from custody.history.register import Register, text
+from custody.history.values import Gap, Holder, Step
+
+_ORIGINAL = ""
+
+
+@dataclass(slots=True)
+class _Track:
+    """Where one thing is: the original, or a numbered copy.
+
+    :ivar in_case: whoever keeps the case has it, and not only *holder* by name.
+    :ivar open: releases that nobody has answered, by the number of their entry.
+    """
+
+    copy: str
+    label: str
+    holder: Actor | None = None
+    since: Step | None = None
+    how: str = ""
+    in_case: bool = False
+    open: dict[int, Step] = field(default_factory=dict)
+    disposed: Step | None = None
+
+    def moves_to(self, person: Actor, step: Step, how: str, *, in_case: bool) -> None:
+        self.holder, self.since, self.how, self.in_case = person, step, how, in_case
+        self.disposed = None
+
+
+class Chain:
+    """The chain of one bundle; take its steps in their order, then ask."""
+
+    def __init__(self, bundle: str, about: Register) -> None:
+        self._bundle = bundle
+        self._about = about
+        self._tracks: dict[str, _Track] = {}
+        self._had: list[Actor] = []
+        self._gaps: list[Gap] = []
+        self._last: Step | None = None
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What the chain does not show, in the order of the entries."""
+        unanswered = [
+            self._unanswered(track, step)
+            for track in self._tracks.values()
+            for step in track.open.values()
+        ]
+        return sorted([*self._gaps, *unanswered], key=lambda gap: gap.entries)
+
+    @property
+    def holders(self) -> list[Holder]:
+        """Who has the original, then each copy."""
+        return [
+            _holder(self._bundle, track, track.holder, track.since)
+            for track in self._tracks.values()
+            if track.holder is not None and track.since is not None
+        ]
+
+    def take(self, step: Step) -> None:
+        """Go on by one step."""
+        if step.event is None:
+            return
+        if step.signature.verdict == "bad":
+            why = f"entry {step.index} counts for nothing: {step.signature.why}"
+            self._found(gaps.BAD_SIGNATURE, step, why)
+            return
+        self._clock(step)
+        self._after_disposal(step)
+        if register.is_recorded(step.event):
+            self._recorded(step)
+        elif step.kind == register.RECEIVED:
+            self._taken_in(step)
+        elif step.kind == register.SEALED:
+            self._arrives(step, "sealed")
+        elif step.kind == register.COPIED:
+            self._copied(step)
+        elif step.kind == register.RELEASED:
+            self._released(step)
+        elif step.kind == register.DISPOSED:
+            self._disposed(step)
+
+    # ---- the clock
+
+    def _clock(self, step: Step) -> None:
+        last = self._last
+        if last is not None and step.time < last.time:
+            why = (
+                f"entry {step.index} says {step.time}, and entry {last.index} before it says"
+                f" {last.time}: a clock ran backwards, or an entry was made up later"
+            )
+            self._found(gaps.BACKWARDS, step, why, last)
+        if last is None or step.time >= last.time:
+            self._last = step
+
+    # ---- arrivals
+
+    def _arrives(self, step: Step, how: str) -> None:
+        track = self._track(_ORIGINAL)
+        if track.holder is None or not track.in_case:
+            track.moves_to(step.actor, step, how, in_case=True)
+        self._had.append(step.actor)
+
+    def _taken_in(self, step: Step) -> None:
+        giver = persons.read(step.details.get("from"))
+        track = self._track(step.copy)
+        known = self._had
+        if known and giver != persons.NOBODY:
+            self._giver(step, track, giver)
+        if step.copy or track.holder is None or not track.in_case:
+            self._comes_back(step, track, giver)
+        self._had += [person for person in (giver, step.actor) if person != persons.NOBODY]
+
+    def _giver(self, step: Step, track: _Track, giver: Actor) -> None:
+        away = track.holder is not None and not track.in_case
+        holders = [track.holder] if away and track.holder is not None else list(self._had)
+        holders += [persons.read(item.details.get("to")) for item in track.open.values()]
+        if any(persons.same(giver, person) for person in holders):
+            return
+        why = f"{step.label} was received from {persons.written(giver)}, who never had it"
+        if away and track.holder is not None:
+            why = (
+                f"{step.label} was received from {persons.written(giver)}, and"
+                f" {persons.written(track.holder)} had it"
+            )
+        self._found(gaps.NEVER_HELD, step, f"{why} by this ledger", track.since if away else None)
+
+    def _comes_back(self, step: Step, track: _Track, giver: Actor) -> None:
+        for index, release in list(track.open.items()):
+            if persons.same(giver, persons.read(release.details.get("to"))):
+                self._gaps.append(self._unanswered(track, release))
+                del track.open[index]
+        track.moves_to(step.actor, step, "received", in_case=True)
+
+    def _copied(self, step: Step) -> None:
+        if not step.copy:
+            return
+        track = self._track(step.copy)
+        if track.holder is not None and not track.in_case:
+            self._two(step, track, step.actor)
+        else:
+            track.moves_to(step.actor, step, "copied", in_case=True)
+        self._had.append(step.actor)
+
+    # ---- hand-overs
+
+    def _released(self, step: Step) -> None:
+        track = self._track(step.copy)
+        to = persons.read(step.details.get("to"))
+        if track.holder is None and (self._had or not step.copy) and not self._is_in_case():
+            why = f"{step.label} was released by {persons.written(step.actor)}, who never had it"
+            self._found(gaps.NEVER_HELD, step, f"{why} by this ledger")
+        elif track.holder is None:  # made for this release
+            track.moves_to(step.actor, step, "copied", in_case=True)
+        elif not track.in_case and not persons.same(track.holder, step.actor):
+            self._two(step, track, to)
+        for open_ in track.open.values():
+            if not _is_over(open_, step.time):
+                self._two_releases(step, open_, track)
+        track.open[step.index] = step
+
+    def _recorded(self, step: Step) -> None:
+        track = self._track(step.copy)
+        person = persons.read(step.details.get("received_by"))
+        release = self._release_of(step, track)
+        self._receipt(step, release, person)
+        if step.kind == register.REFUSED:
+            return
+        since = track.since
+        if release is not None and since is not None and release.index < since.index:
+            self._both(step, track, person)
+        how = "on paper, not countersigned" if step.on_paper else "countersigned"
+        if not step.on_paper and step.countersignature is None:
+            how = "not countersigned"
+        if step.countersignature is not None and step.countersignature.verdict == "bad":
+            how = "not countersigned"
+        track.moves_to(person, step, how, in_case=False)
+        self._had.append(person)
+
+    def _both(self, step: Step, track: _Track, person: Actor) -> None:
+        """One more receipt of what somebody else has received since it was released."""
+        away = track.holder is not None and not track.in_case
+        if away and not persons.same(track.holder or persons.NOBODY, person):
+            self._two(step, track, person)
+
+    def _release_of(self, step: Step, track: _Track) -> Step | None:
+        release = None if step.release is None else track.open.pop(step.release, None)
+        if release is None:
+            who = persons.written(persons.read(step.details.get("received_by")))
+            done = "refused" if step.kind == register.REFUSED else "received"
+            why = f"{step.label} was {done} by {who}, and no release of it is open"
+            self._found(gaps.NEVER_HELD, step, why)
+        return release
+
+    def _receipt(self, step: Step, release: Step | None, person: Actor) -> None:
+        if release is not None:
+            self._compare(step, release, person)
+        counter = step.countersignature
+        if counter is not None and counter.verdict in ("bad", "late"):
+            why = f"the receipt in entry {step.index} is not countersigned: {counter.why}"
+            self._found(gaps.BAD_COUNTERSIGNATURE, step, why)
+        elif counter is None and not step.on_paper:
+            why = f"entry {step.index} has neither the receiver's signature nor a paper"
+            self._found(gaps.NOT_COUNTERSIGNED, step, why)
+
+    def _compare(self, step: Step, release: Step, person: Actor) -> None:
+        to = persons.read(release.details.get("to"))
+        if not persons.same(person, to):
+            why = (
+                f"{step.label} was released to {persons.written(to)} (entry {release.index}), and"
+                f" received by {persons.written(person)}"
+            )
+            self._found(gaps.OTHER_RECEIVER, step, why, release)
+        at = text(step.details, "received_at") or step.time
+        if at < release.time:
+            why = f"{step.label} was received at {at}, before it was released at {release.time}"
+            self._found(gaps.BACKWARDS, step, why, release)
+        if step.kind == register.RECEIVED and step.after and release.before != step.after:
+            why = (
+                f"{step.label} was released as {release.before or 'nothing'} and received as"
+                f" {step.after}"
+            )
+            self._found(gaps.DIFFERS, step, why, release)
+
+    # ---- the end
+
+    def _disposed(self, step: Step) -> None:
+        track = self._track(step.copy)
+        if track.holder is None:
+            why = f"{step.label} was disposed of, and nobody had it by this ledger"
+            self._found(gaps.NEVER_HELD, step, why)
+            track.holder = step.actor
+        track.since, track.how, track.disposed = step, "disposed", step
+
+    def _after_disposal(self, step: Step) -> None:
+        track = self._tracks.get(step.copy)
+        if track is None or track.disposed is None or step.kind in _SPEECH:
+            return
+        why = f"{step.label} was disposed of in entry {track.disposed.index}, and then {step.kind}"
+        self._found(gaps.AFTER_DISPOSAL, step, why, track.disposed)
+
+    # ---- words
+
+    def _two(self, step: Step, track: _Track, other: Actor) -> None:
+        holder = track.holder or persons.NOBODY
+        why = (
+            f"{step.label} went to {persons.written(other)} while {persons.written(holder)} had"
+            " it: two holders at once"
+        )
+        self._found(gaps.TWO_HOLDERS, step, why, track.since)
+
+    def _two_releases(self, step: Step, older: Step, track: _Track) -> None:
+        first = persons.written(persons.read(older.details.get("to")))
+        second = persons.written(persons.read(step.details.get("to")))
+        why = (
+            f"{track.label} was released to {second} while its release to {first} (entry"
+            f" {older.index}) was open: two may hold it at once"
+        )
+        self._found(gaps.TWO_HOLDERS, step, why, older)
+
+    def _unanswered(self, track: _Track, step: Step) -> Gap:
+        to = persons.written(persons.read(step.details.get("to")))
+        until = text(step.details, "expires")
+        said = f" (the release is good until {until})" if until else ""
+        why = f"{track.label} was released to {to} at {step.time} and never received{said}"
+        return Gap(gaps.NOT_RECEIVED, track.label, why, (step.index,))
+
+    def _found(self, kind: str, step: Step, why: str, other: Step | None = None) -> None:
+        entries = sorted({step.index} if other is None else {step.index, other.index})
+        self._gaps.append(Gap(kind, step.label, why, tuple(entries)))
+
+    def _is_in_case(self) -> bool:
+        original = self._tracks.get(_ORIGINAL)
+        return original is not None and original.in_case
+
+    def _track(self, copy: str) -> _Track:
+        label = self._about.label(self._bundle, copy)
+        return self._tracks.setdefault(copy, _Track(copy, label))
+
+
+_SPEECH = (register.CORRECTED, "noted", "timestamped", "verified", "attached")
+
+
+def _is_over(release: Step, time: str) -> bool:
+    until = text(release.details, "expires")
+    return bool(until) and until < time
+
+
+def _holder(bundle: str, track: _Track, person: Actor, since: Step) -> Holder:
+    newest = list(track.open.values())[-1:]
+    to = persons.read(newest[0].details.get("to")) if newest else None
+    gone = track.disposed is not None
+    sentence = telling.holder(track.label, person, since.time, track.how, to=to, is_gone=gone)
+    state = "disposed" if gone else "on-the-way" if to is not None else "held"
+    return Holder(bundle, track.copy, track.label, person, since.index, since.time, track.how,
+                  state, to, sentence)  # type: ignore[arg-type]  # fmt: skip
+
+
+def of(steps: Iterable[Step], bundle: str, about: Register) -> Chain:
+    """The chain of a bundle, from all its steps."""
+    chain = Chain(bundle, about)
+    for step in steps:
+        if step.bundle == bundle:
+            chain.take(step)
+    return chain
