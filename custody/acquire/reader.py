@@ -81,15 +81,13 @@ class Reader:
         path = place.join(listed.name)
         try:
             status = os.stat(listed.name, dir_fd=directory, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode):
-                return self._special(directory, path, listed.name, status)
+            unread = self.unread(directory, path, listed.name, status)
         except OSError as err:
             return failed(path, outcome_of(err), err)
-        left = self._left(status)
-        if left is not None:
-            return self._settled(path, status, left.outcome) | {"remark": left.reason}
+        if unread is not None:
+            return unread
         try:
-            fd = _open(directory, listed.name)
+            fd = open_quietly(directory, listed.name)
         except OSError as err:
             return failed(path, outcome_of(err), err) | metadata.describe(status, self._accounts)
         try:
@@ -100,6 +98,21 @@ class Reader:
             )
         finally:
             os.close(fd)
+
+    def unread(
+        self, directory: int, path: bytes, name: bytes, status: os.stat_result
+    ) -> Record | None:
+        """The record of what is not to be read: no regular file, our own, or over a limit.
+
+        :returns: None for a file that is to be read.
+        :raises OSError: if it is gone.
+        """
+        if not stat.S_ISREG(status.st_mode):
+            return self._special(directory, path, name, status)
+        left = self._left(status)
+        if left is None:
+            return None
+        return self._settled(path, status, left.outcome) | {"remark": left.reason}
 
     def _left(self, status: os.stat_result) -> Left | None:
         own = self._rules.own((status.st_dev, status.st_ino))
@@ -246,7 +259,11 @@ def find_inode(directory: int, inode: int) -> bytes | None:
     return None
 
 
-def _open(directory: int, name: bytes) -> int:
+def open_quietly(directory: int, name: bytes) -> int:
+    """Open a file of a live host: through no link, without blocking, without touching its times.
+
+    :raises OSError: if it cannot be opened.
+    """
     try:
         return os.open(name, _FLAGS | _NOATIME, dir_fd=directory)
     except PermissionError:  # only the owner and root may ask for O_NOATIME

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from typing import Any, NamedTuple
 
@@ -60,6 +61,31 @@ def load(line: bytes) -> Record:
     return record
 
 
+_PIECE = ("generation", "offset", "length", "chain_sha256")
+
+
+class Piece(NamedTuple):
+    """Where some bytes stand in a watched file.
+
+    :ivar generation: which content of which file: its device, inode, time of birth, and a count.
+    :ivar offset: how many bytes of it came before; *length* is how many these are.
+    :ivar chain_sha256: :func:`chain` over all pieces up to and with this one.
+    """
+
+    generation: str
+    offset: int
+    length: int
+    chain_sha256: str
+
+
+def chain(previous: str, sha256: str) -> str:
+    """The chain value after a piece: SHA-256 of the value before it and the piece's digest.
+
+    :param previous: in hex; empty before the first piece.
+    """
+    return hashlib.sha256(bytes.fromhex(previous) + bytes.fromhex(sha256)).hexdigest()
+
+
 class Brief(NamedTuple):
     """What checking a bundle needs of a record.
 
@@ -68,6 +94,7 @@ class Brief(NamedTuple):
     :ivar before: the size when it was opened.
     :ivar after: the size when it had been read.
     :ivar moved_from: the exact path under which it was listed, if it was found under another.
+    :ivar piece: where its bytes stand in a watched file, if it is a piece of one.
     """
 
     raw: bytes
@@ -78,6 +105,7 @@ class Brief(NamedTuple):
     before: int | None
     after: int | None
     moved_from: bytes | None
+    piece: Piece | None = None
 
 
 def brief(line: bytes) -> Brief:
@@ -108,7 +136,23 @@ def brief(line: bytes) -> Brief:
         record.get("size_before"),
         record.get("size_after"),
         raw_path(record, "rotated_from") if "rotated_from" in record else None,
+        piece_of(record),
     )
+
+
+def piece_of(record: Record) -> Piece | None:
+    """Where a record's bytes stand in a watched file, or None.
+
+    :raises FormatError: if only some of the fields for it are there, or they contradict the size.
+    """
+    there = [field for field in _PIECE if field in record]
+    if not there:
+        return None
+    if len(there) != len(_PIECE) or record["length"] != record.get("size", 0):
+        raise FormatError("read inventory", None, "a piece without its place in the file")
+    if not _IS_SHA256.match(record["chain_sha256"]):
+        raise FormatError("read inventory", None, "a chain value that is no digest")
+    return Piece(*(record[field] for field in _PIECE))
 
 
 def _ordinary() -> re.Pattern[bytes]:

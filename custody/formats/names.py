@@ -9,7 +9,9 @@ each name again from them.
 * a component over 200 bytes, and every component that collides with a sibling on a disk that
   ignores case, is cut to 160 bytes at a whole escape and gets ``=~`` and 32 hex digits of the
   SHA-256 of the raw component;
-* a whole name over 1,024 bytes becomes ``data/=~long/`` and the SHA-256 of the raw path.
+* a whole name over 1,024 bytes becomes ``data/=~long/`` and the SHA-256 of the raw path;
+* a piece of a watched file is ``data/=~pieces/``, its last component cut to 160 bytes, ``=~``, and
+  32 hex digits of the SHA-256 of its raw path, a zero byte and its generation.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 PAYLOAD = "data"
+PIECES = f"{PAYLOAD}/=~pieces/"
 LONGEST_COMPONENT = 200
 LONGEST_NAME = 1_024
 _KEPT_PREFIX = 160
@@ -54,15 +57,28 @@ def component_name(component: bytes, *, marked: bool = False) -> str:
     name = encode(component)
     if not marked and len(name) <= LONGEST_COMPONENT:
         return name
+    return f"{_kept(name)}=~{hashlib.sha256(component).hexdigest()[:32]}"
+
+
+def _kept(name: str) -> str:
     kept = name[:_KEPT_PREFIX]
-    if "=" in kept[-2:]:
-        kept = kept[: kept.rindex("=")]
-    return f"{kept}=~{hashlib.sha256(component).hexdigest()[:32]}"
+    return kept[: kept.rindex("=")] if "=" in kept[-2:] else kept
 
 
 def long_name(raw_path: bytes) -> str:
     """The name below the bag of a file whose readable name would be over 1,024 bytes."""
     return f"{PAYLOAD}/=~long/{hashlib.sha256(raw_path).hexdigest()}"
+
+
+def piece_name(raw_path: bytes, generation: str) -> str:
+    """The name below the bag of a piece of a watched file.
+
+    It depends on nothing that stands beside the file, because a bundle of pieces has only what
+    changed.
+    """
+    last = raw_path.rpartition(b"/")[2]
+    digest = hashlib.sha256(raw_path + b"\0" + generation.encode()).hexdigest()[:32]
+    return f"{PIECES}{_kept(encode(last))}=~{digest}"
 
 
 def fold(component: bytes) -> str:

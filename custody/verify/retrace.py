@@ -13,7 +13,7 @@ from collections.abc import Callable
 from custody.acquire import outcomes
 from custody.acquire.rules import DEEPEST
 from custody.formats import names
-from custody.formats.inventory import Brief
+from custody.formats.inventory import Brief, Piece
 
 Found = Callable[[str, str, str, str], None]
 """Told path, expected, found and message of what is wrong."""
@@ -98,13 +98,19 @@ class Retrace:
 
     def _enter(self, top: _Frame, record: Brief, name: bytes) -> None:
         listed = name
-        if record.moved_from is not None:
+        if record.piece is not None:  # one path may have pieces of several files
+            if name != top.last:
+                self._order(top, record, name)
+        elif record.moved_from is not None:
             before, _, listed = record.moved_from.rpartition(b"/")
             if before != self._path:
                 self._wrong(record, "a name beside it", "it was moved from another directory")
         elif not _is_late(record):
             self._order(top, record, name)
-        if record.payload is not None:
+        if record.piece is not None and record.payload is not None:
+            top.others.append(name)
+            self._piece(record, record.piece)
+        elif record.payload is not None:
             self._payload(top, record, name, listed)
         elif record.outcome != outcomes.DIRECTORY:
             top.others.append(listed)
@@ -151,6 +157,12 @@ class Retrace:
             payload,
             "the payload's name is not the one that its path makes",
         )
+
+    def _piece(self, record: Brief, piece: Piece) -> None:
+        expected = names.piece_name(record.raw, piece.generation)
+        if record.payload != expected:
+            why = "the payload's name is not the one that its path and generation make"
+            self._found(record.payload or "", expected, record.payload or "", why)
 
     def _base(self, top: _Frame, payload: str) -> str | None:
         """The last component, if those before it are those of the open directories."""
@@ -248,6 +260,8 @@ def size_problem(record: Brief) -> str:
         return "an outcome that has no payload"
     if before is None or after is None:
         return "no size before or after reading"
+    if record.piece is not None:
+        return _piece_problem(record, record.piece)
     if record.outcome == outcomes.COLLECTED and size == before == after and size:
         return ""  # as nearly all of them are
     endless = before == 0 and after == 0
@@ -262,6 +276,21 @@ def size_problem(record: Brief) -> str:
         outcomes.UNREADABLE: True,
     }[record.outcome]
     return "" if good else f"{size} bytes of {before}, then {after}"
+
+
+def _piece_problem(record: Brief, piece: Piece) -> str:
+    """The same for a piece of a watched file: it ends where the file did when it was read."""
+    end, after = piece.offset + piece.length, record.after or 0
+    good = {
+        outcomes.COLLECTED: after == end and record.size > 0,
+        outcomes.EMPTY: after == end == 0,
+        outcomes.GREW: after > end and record.size > 0,
+        outcomes.TRUNCATED: after < end,
+        outcomes.ROTATED: after >= end,
+    }.get(record.outcome, False)
+    if good and record.before == end:
+        return ""
+    return f"{record.size} bytes from {piece.offset}, of {record.before}, then {record.after}"
 
 
 _ALWAYS_PAYLOAD = frozenset((outcomes.COLLECTED, outcomes.GREW, outcomes.EMPTY, outcomes.TRUNCATED))
