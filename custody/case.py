@@ -144,11 +144,14 @@ def create(
     actor: Actor,
     now: datetime,
     memory: Memory | None = None,
+    key_quorum: int = 1,
 ) -> Case:
     """Open a case: its directory, its ledger, and the entry ``case-opened``.
 
     ``case.json`` comes last but one: a directory without it is not a case.
 
+    :param key_quorum: how many desks must say the same of a key before it is believed; more than
+        one is said in the entry, and holds for as long as the ledger does.
     :raises UsageError: if something stands at *directory*.
     :raises StorageError: if it could not be written.
     """
@@ -164,6 +167,7 @@ def create(
         actor,
         (Subject(RECORD, hashlib.sha256(record).hexdigest()),),
         {"case": number, "item": number, "comment": title},
+        details={"key_quorum": key_quorum} if key_quorum > 1 else {},
     )
     entry = signing.seal(signer, statement.dump(opened))
     with case.locked(0):

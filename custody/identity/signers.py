@@ -31,6 +31,8 @@ class TrustedSigner:
     :ivar valid_from: the first moment at which it counts.
     :ivar valid_until: the first moment at which it no longer does.
     :ivar revoked_at: from this moment on nothing signed with the key counts.
+    :ivar bundle: the one bundle for which it counts, where a desk vouched for it so.
+    :ivar vouched_by: the desks whose word it is believed on; empty for one of the folder's own.
     """
 
     fingerprint: str
@@ -42,6 +44,8 @@ class TrustedSigner:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     revoked_at: datetime | None = None
+    bundle: str = ""
+    vouched_by: str = ""
 
     @property
     def needs_time_stamp(self) -> bool:
@@ -73,6 +77,8 @@ class TrustedSigner:
                 for word in _MOMENTS
                 if (moment := getattr(self, word)) is not None
             },
+            "bundle": self.bundle,
+            "vouched_by": self.vouched_by,
         }
         return {word: value for word, value in fields.items() if value}
 

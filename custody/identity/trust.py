@@ -10,7 +10,9 @@ The files may be written by hand.  What is added here is appended, so comments s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +47,21 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """All that a verifier believes beforehand."""
+    """All that a verifier believes beforehand.
+
+    :ivar key_quorum: how many desks must have said the same of a key before it is believed.
+    :ivar revoked: keys that no longer count from a moment on, whether or not they are listed.
+    :ivar vouched: keys that are believed on the word of a desk (:mod:`custody.certifying`); they
+        sign evidence, and vouch for nobody.
+    """
 
     signers: tuple[TrustedSigner, ...] = ()
     policy: Policy = _NO_POLICY
     anchors: tuple[Anchor, ...] = ()
     require_timestamp: bool = False
+    key_quorum: int = 1
+    revoked: Mapping[str, datetime] = field(default_factory=dict)
+    vouched: tuple[TrustedSigner, ...] = ()
 
     @property
     def logs(self) -> tuple[VerifierKey, ...]:
@@ -60,6 +71,29 @@ class Trust:
     def signer_for(self, fingerprint: str) -> TrustedSigner | None:
         """The signer with this key, if there is one."""
         return next((item for item in self.signers if item.fingerprint == fingerprint), None)
+
+    def vouched_for(self, fingerprint: str, bundle: str, moment: datetime) -> TrustedSigner | None:
+        """The key as a desk vouched for it, for what was signed at *moment* in this bundle.
+
+        Of several words that which asks for the least: one without an end comes first.
+        """
+        fitting = [
+            item
+            for item in self.vouched
+            if item.fingerprint == fingerprint and item.bundle in ("", bundle)
+        ]
+        fitting.sort(key=lambda item: (not item.is_valid_at(moment), item.needs_time_stamp))
+        return fitting[0] if fitting else None
+
+    def with_revoked(self, fingerprint: str, moment: datetime) -> Trust:
+        """The same, and the key does not count from *moment* on; an earlier end stays."""
+        moment = min(moment, self.revoked.get(fingerprint, moment))
+        return replace(
+            self,
+            revoked={**self.revoked, fingerprint: moment},
+            signers=tuple(_ended(item, fingerprint, moment) for item in self.signers),
+            vouched=tuple(_ended(item, fingerprint, moment) for item in self.vouched),
+        )
 
     def with_signer(self, text: str) -> Trust:
         """The same, and the signer whose verifier key or fingerprint is *text*.
@@ -71,6 +105,7 @@ class Trust:
         added = _signer_from(text)
         if self.signer_for(added.fingerprint) is not None:
             return self
+        added = replace(added, revoked_at=self.revoked.get(added.fingerprint))
         return replace(self, signers=(*self.signers, added))
 
     def with_log(self, key: VerifierKey) -> Trust:
@@ -78,6 +113,12 @@ class Trust:
         if any(known.public == key.public for known in self.logs):
             return self
         return replace(self, policy=replace(self.policy, logs=(*self.policy.logs, Known(key))))
+
+
+def _ended(signer: TrustedSigner, fingerprint: str, moment: datetime) -> TrustedSigner:
+    if signer.fingerprint != fingerprint:
+        return signer
+    return replace(signer, revoked_at=min(moment, signer.revoked_at or moment))
 
 
 def read_fingerprint(text: str) -> str:

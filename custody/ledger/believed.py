@@ -20,25 +20,40 @@ from custody.identity.trust import Trust
 from custody.ledger.check import EntryVerdict, VerifyEntry
 
 _WORST_FIRST: tuple[EntryVerdict, ...] = ("bad", "trusted", "late", "undated")
+_BEST_FIRST: tuple[EntryVerdict, ...] = ("bad", "trusted", "undated", "late")
 
 
 def by_trust(trust: Trust) -> VerifyEntry:
     """Judge each entry by the signers in *trust*.
 
     One wrong signature by a trusted key makes an entry *bad*; else one good signature by a key
-    that counted makes it *trusted*.
+    that counted makes it *trusted*.  A key that a desk vouched for counts like any other, but
+    only for what the desk vouched for it.
     """
-    known = {signer.fingerprint: signer for signer in trust.signers}
+    known: dict[str, list[TrustedSigner]] = {}
+    for signer in (*trust.signers, *trust.vouched):
+        known.setdefault(signer.fingerprint, []).append(signer)
 
     def verify_entry(_index: int, envelope: Envelope) -> EntryVerdict:
         verdicts = {
-            _judge(known[item.keyid], item.sig, envelope)
+            _best(known[item.keyid], item.sig, envelope)
             for item in envelope.signatures
             if item.keyid in known
         }
         return next((verdict for verdict in _WORST_FIRST if verdict in verdicts), "untrusted")
 
     return verify_entry
+
+
+def _best(signers: list[TrustedSigner], signature: bytes, envelope: Envelope) -> EntryVerdict:
+    """What the entry comes to under the word that says the most for its key."""
+    if len(signers) == 1 and not signers[0].bundle:  # as good as always
+        return _judge(signers[0], signature, envelope)
+    item = _item_of(envelope)
+    verdicts = {
+        _judge(signer, signature, envelope) for signer in signers if signer.bundle in ("", item)
+    }
+    return next((verdict for verdict in _BEST_FIRST if verdict in verdicts), "untrusted")
 
 
 def key_of(signer: TrustedSigner, envelope: Envelope) -> VerifierKey | None:
@@ -66,6 +81,13 @@ def _judge(signer: TrustedSigner, signature: bytes, envelope: Envelope) -> Entry
     if signer.why_not_valid_at(moment):
         return "late"
     return "undated" if signer.needs_time_stamp else "trusted"
+
+
+def _item_of(envelope: Envelope) -> str:
+    """The bundle that an entry is about; one about none can be by no key of a bundle's."""
+    with suppress(FormatError):
+        return statement.load(envelope.payload).words.get("item", "")
+    return ""
 
 
 def _time_of(envelope: Envelope) -> datetime | None:

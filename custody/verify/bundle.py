@@ -8,8 +8,9 @@
    the manifest; every payload name is the one that its path makes.
 6. Acquisition: a canonical record of this bundle that counts what the inventory counts.
 7. Statement: a canonical signed statement about exactly this bag, with the bundle's own details.
-8. Signature: by the key that the statement names, and the verifier trusts that key; where the
-    verifier named signers for this once, one of them signed it.
+8. Signature: by the key that the statement names, and the verifier trusts that key, or a desk
+    that the verifier trusts vouches for it in seal/events/; where the verifier named signers for
+    this once, one of them signed it.
 9. Key validity: the key counted at the time in the statement.
 10. Time stamp: a trusted time for the signature, where the verifier requires one.
 11. Receipts: each proves that the statement's bytes are an entry of its ledger; there is one
@@ -33,8 +34,9 @@ from pathlib import Path
 from custody.bundle import layout
 from custody.errors import NotFoundError
 from custody.formats.statement import Actor
+from custody.identity.signers import TrustedSigner
 from custody.identity.trust import Trust
-from custody.verify import additions, payload, receipts, seal, tags
+from custody.verify import additions, certified, payload, receipts, seal, tags
 from custody.verify import layout as names
 from custody.verify.docket import FORBIDDEN, Docket
 from custody.verify.result import Progress, Verification, verdict_of
@@ -88,6 +90,7 @@ def verify_bundle(
     read = payload.check(path, inside, found.oxum, found.hashed, docket, progress)  # (4) (5)
     tags.check_acquisition(path, found, read, docket)  # (6)
     signer = None
+    trust = certified.believe(path, inside, trust, docket)  # (8), what desks said of keys
     if sealed is not None:
         seal.check_statement(sealed, found, read, docket)  # (7), what it says
         signer, others = seal.check_signature(sealed, trust, docket)  # (8)
@@ -115,7 +118,7 @@ def verify_bundle(
         unlisted=docket.unlisted,
         remarks=tuple(docket.remarks),
         hint=(
-            _swapped(sealed, expect, named) or _hint(sealed, trust, verdict, docket.is_forbidden)
+            _swapped(sealed, expect, named) or _hint(sealed, signer, verdict, docket.is_forbidden)
         ),
         bundle_id=found.bundle_id,
         signer=signer,
@@ -150,15 +153,15 @@ def _swapped(sealed: Sealed | None, expect: str | None, named: Collection[str]) 
     return f"{'; '.join(wrong)}: the digest goes after --expect, the fingerprint after --signer"
 
 
-def _hint(sealed: Sealed | None, trust: Trust, verdict: str, is_forbidden: bool) -> str:
+def _hint(
+    sealed: Sealed | None, signer: TrustedSigner | None, verdict: str, is_forbidden: bool
+) -> str:
     """What would let the rest be read, or make an untrusted signer trusted."""
     if verdict != "cannot-verify":
         return ""
     if is_forbidden:
         return FORBIDDEN
-    if sealed is None:
-        return ""
-    if trust.signer_for(sealed.key.fingerprint()) is not None:
+    if sealed is None or signer is not None:
         return ""
     return signer_hint(sealed.event.actor)
 

@@ -172,8 +172,8 @@ def check_signature(
         if line.keyid != fingerprint
         and judge_line(line, sealed.envelope, layout.STATEMENT, trust, SIGNATURE, docket)
     ]
-    # (8) the verifier trusts that key
-    signer = trust.signer_for(fingerprint)
+    # (8) the verifier trusts that key, or a desk that it trusts vouches for it
+    signer = trust.signer_for(fingerprint) or _vouched(sealed, trust, docket)
     if signer is None:
         docket.left(SIGNATURE, f"signed by a key that nobody here trusts: {fingerprint}")
         return None, others
@@ -182,6 +182,21 @@ def check_signature(
         docket.remark(layout.STATEMENT, said)
     docket.shown(SIGNATURE, f"by {name_of(signer, sealed.key)}")
     return None if docket.failed(SIGNATURE) else signer, others
+
+
+def _vouched(sealed: Sealed, trust: Trust, docket: Docket) -> TrustedSigner | None:
+    """The key as a trusted desk vouched for it, which is said either way."""
+    fingerprint, bundle = sealed.key.fingerprint(), sealed.event.words.get("item", "")
+    signer = trust.vouched_for(fingerprint, bundle, sealed.event.time)
+    if signer is not None:
+        said = f"the key that signed it is trusted on the word of {signer.vouched_by}"
+        docket.remark(layout.STATEMENT, said)
+        return signer
+    for other in trust.vouched:
+        if other.fingerprint == fingerprint:
+            said = f"{other.vouched_by} vouched for this key for the bundle {other.bundle} alone"
+            docket.remark(layout.STATEMENT, said)
+    return None
 
 
 def check_named(
@@ -221,7 +236,8 @@ def name_of(signer: TrustedSigner, key: VerifierKey) -> str:
     """What to call a signer in a sentence."""
     who = signer.name or key.name
     role = f" ({signer.role})" if signer.role else ""
-    return f"{who}{role}, key {signer.fingerprint}"
+    vouched = f", vouched for by {signer.vouched_by}" if signer.vouched_by else ""
+    return f"{who}{role}, key {signer.fingerprint}{vouched}"
 
 
 def check_validity(

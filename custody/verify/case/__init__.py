@@ -5,7 +5,8 @@
 3. Ledger: derived again from its entries, signed by the key that is trusted for its origin, and
    not behind what this verifier has seen of it before.
 4. Entries: each is signed by the key that it names, the key is trusted, and it counted then;
-   where the verifier named signers for this once, one of them signed an entry.
+   what desks entered about keys counts, also for entries before; where the verifier named signers
+   for this once, one of them signed an entry.
 5. Bundles: each by its own list (:mod:`custody.verify.bundle`), under its own name.
 6. Attachments: what is attached to the case is well-formed, rightly named, and by its own key.
 7. Agreement: every sealed or attached entry has its bundle or attachment, each of these is
@@ -21,11 +22,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from custody import certifying
 from custody.bundle import layout
 from custody.errors import NotFoundError
 from custody.identity.trust import Trust
 from custody.ledger.memory import Memory
-from custody.ledger.reader import Published
+from custody.ledger.reader import LedgerReader, Published
 from custody.verify.additions import Judge
 from custody.verify.bundle import silent
 from custody.verify.case import ledger, parts, summing
@@ -62,7 +64,11 @@ def verify_case(
     """
     if not path.is_dir():
         raise NotFoundError("verify", path, "there is no such directory")
-    docket, entries = Docket(CHECKS), Entries(trust, frozenset(named))
+    docket = Docket(CHECKS)
+    believed = certifying.believe_ledger(trust, LedgerReader(path / "ledger"))  # (4)
+    for where, text in believed.said:
+        docket.remark(where, text)
+    trust, entries = believed.trust, Entries(believed.trust, frozenset(named))
     parts.layout(path, docket)  # (2)
     record = parts.read_record(path, docket)
     report, was_read = None, True

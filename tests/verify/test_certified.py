@@ -1,0 +1,332 @@
+"""Keys that a desk vouched for: believed within what it said, and never because it lies there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from verify_bench import (
+    ACTOR,
+    LOG,
+    NOW,
+    SIGNER,
+    STRANGER,
+    check,
+    check_case,
+    failed,
+    key,
+    status,
+    trusting,
+)
+
+from custody import case as cases
+from custody import certifying
+from custody.bundle import layout
+from custody.errors import UsageError
+from custody.formats import dsse, statement
+from custody.formats.statement import Actor, Event
+from custody.identity import signing
+from custody.identity.signers import TrustedSigner
+from custody.identity.signing import Signer
+from custody.identity.trust import Trust
+from custody.ledger.policy import Known, Policy
+from custody.verify import Verification
+
+DAY = timedelta(days=1)
+DESK, SECOND = key("desk", 11), key("deputy", 12)
+HOST = SIGNER  # who collected, and is in nobody's folder here
+LEDGER_ONLY = Policy((Known(LOG.key),))
+
+
+def folder(*desks: Signer, role: str = "desk", **more: Any) -> Trust:
+    """A trust folder that knows desks alone, and the log."""
+    dates = {word: more.pop(word) for word in list(more) if word.startswith(("valid", "revoked_"))}
+    signers = tuple(
+        TrustedSigner(each.key.fingerprint(), each.key, each.key.name, role, **dates)
+        for each in desks
+    )
+    return Trust(signers, LEDGER_ONLY, **more)
+
+
+def vouch(desk: Signer = DESK, **more: Any) -> bytes:
+    """A certificate for the host's key."""
+    more = {"fingerprint": HOST.key.fingerprint(), "now": NOW, **more}
+    return certifying.certificate(desk, Actor(str(desk.key), desk.key.name), **more)
+
+
+def revoke(desk: Signer = DESK, *, at: datetime, of: Signer = HOST) -> bytes:
+    actor = Actor(str(desk.key), desk.key.name)
+    fingerprint = of.key.fingerprint()
+    return certifying.revocation(desk, actor, fingerprint=fingerprint, revoked_at=at, now=NOW)
+
+
+def put(bag: Path, *envelopes: bytes) -> list[Path]:
+    """Lay events into a bundle, as anybody can."""
+    directory = bag / layout.EVENTS
+    directory.mkdir(exist_ok=True)
+    paths = [directory / f"{hashlib.sha256(data).hexdigest()}.dsse.json" for data in envelopes]
+    for path, data in zip(paths, envelopes, strict=True):
+        path.write_bytes(data)
+    return paths
+
+
+def said(found: Verification) -> str:
+    return "\n".join(remark.message for remark in found.remarks)
+
+
+def test_a_key_counts_on_the_word_of_a_trusted_desk(bag: Path) -> None:
+    """A signer whom only a certificate names is trusted as a collector, and who vouched is said."""
+    put(bag, vouch())
+    found = check(bag, folder(DESK))
+    assert (found.verdict, status(found)[8]) == ("ok", "ok")
+    assert found.signer is not None
+    assert (found.signer.role, found.signer.vouched_by) == ("collector", "desk")
+    assert "vouched for by desk" in found.checks[7].detail
+    assert "trusted on the word of desk" in said(found)
+    assert found.as_json()["signer"]["vouched_by"] == "desk"
+
+
+def test_taking_the_certificate_out_never_helps(bag: Path) -> None:
+    """Without it the bundle is by a key that nobody trusts."""
+    (path,) = put(bag, vouch())
+    path.unlink()
+    assert check(bag, folder(DESK)).verdict == "cannot-verify"
+
+
+def test_a_certificate_for_one_bundle_counts_for_no_other(bag: Path) -> None:
+    """The scope is the bundle's own id."""
+    put(bag, vouch(bundle=bag_id(bag)))
+    assert check(bag, folder(DESK)).verdict == "ok"
+    for path in (bag / layout.EVENTS).iterdir():
+        path.unlink()
+    put(bag, vouch(bundle="20260101T000000Z-x-000000"))
+    found = check(bag, folder(DESK))
+    assert (found.verdict, status(found)[8]) == ("cannot-verify", "not-checked")
+    assert "for the bundle 20260101T000000Z-x-000000 alone" in said(found)
+
+
+def bag_id(bag: Path) -> str:
+    return str(
+        statement.load(dsse.load((bag / layout.STATEMENT).read_bytes()).payload).words["item"]
+    )
+
+
+NOT_BELIEVED: dict[str, tuple[Trust, Callable[[], bytes], str]] = {
+    "by nobody": (folder(SECOND), vouch, "nobody here trusts the key"),
+    "by a collector": (folder(DESK, role="collector"), vouch, "trusted as collector, not as desk"),
+    "by an auditor": (folder(DESK, role="auditor"), vouch, "trusted as auditor, not as desk"),
+    "by the host itself": (folder(DESK), lambda: vouch(HOST), "nobody here trusts the key"),
+    "by a desk that was revoked": (
+        folder(DESK, revoked_at=NOW - DAY), vouch, "the key was revoked at",
+    ),
+    "by a desk that was revoked later": (
+        folder(DESK, revoked_at=NOW + DAY), vouch, "no trusted time shows",
+    ),
+    "by a desk whose key ends": (
+        folder(DESK, valid_until=NOW + DAY), vouch, "no trusted time shows",
+    ),
+    "by a desk before its time": (
+        folder(DESK, valid_from=NOW + DAY), vouch, "the key is valid only from",
+    ),
+    "for an examiner": (folder(DESK), lambda: vouch(role="examiner"), "for collectors only"),
+    "for a desk": (folder(DESK), lambda: vouch(role="desk"), "for collectors only"),
+    "for another key": (
+        folder(DESK), lambda: vouch(fingerprint=STRANGER.key.fingerprint()), "",
+    ),
+    "one desk of the two": (folder(DESK, SECOND, key_quorum=2), vouch, "2 different ones"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_BELIEVED)
+def test_a_certificate_is_not_believed(bag: Path, name: str) -> None:
+    """Only a desk of the verifier's own folder, whose key counted, vouches; why not is said."""
+    trust, make, words = NOT_BELIEVED[name]
+    put(bag, make())
+    found = check(bag, trust)
+    assert (found.verdict, status(found)[8]) == ("cannot-verify", "not-checked")
+    assert words in said(found)
+
+
+def test_a_certificate_that_was_changed_fails(bag: Path) -> None:
+    """It is an event like the others: what its key has not signed is a finding, and no trust."""
+    made = dsse.load(vouch())
+    payload = made.payload.replace(HOST.key.fingerprint().encode(), b"0" * 64)
+    put(bag, dsse.dump(replace(made, payload=payload)))
+    found = check(bag, folder(DESK))
+    assert (found.verdict, failed(found)) == ("failed", [13])
+    assert status(found)[8] == "not-checked"
+
+
+def _event(**details: Any) -> bytes:
+    """A key event as somebody else might write it, signed by the desk."""
+    subjects = (statement.Subject("public-key", str(details.get("fingerprint", "0" * 64))),)
+    event = Event("key-added", NOW, Actor(str(DESK.key)), subjects, details=details)
+    return signing.seal(DESK, statement.dump(event))
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "no fingerprint": {"role": "collector"},
+    "a fingerprint that is a number": {"fingerprint": 7},
+    "another key's fingerprint": {
+        "fingerprint": HOST.key.fingerprint(), "key": str(STRANGER.key), "role": "collector",
+    },
+    "no time": {"fingerprint": HOST.key.fingerprint(), "role": "collector", "valid_until": "x"},
+    "no role": {"fingerprint": HOST.key.fingerprint()},
+    "an end before its beginning": {
+        "fingerprint": HOST.key.fingerprint(), "role": "collector",
+        "valid_from": "2026-11-23T00:00:00Z", "valid_until": "2026-11-01T00:00:00Z",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_certificate_is_not_believed(bag: Path, name: str) -> None:
+    """A well-signed event in another form makes nobody trusted, and stops nothing."""
+    put(bag, _event(**ODD[name]))
+    found = check(bag, folder(DESK))
+    assert (found.verdict, status(found)[8]) == ("cannot-verify", "not-checked")
+    assert "not believed" in said(found)
+
+
+def test_the_certificate_s_dates_are_the_key_s(bag: Path) -> None:
+    """Signed outside them it fails; within an end it needs a trusted time."""
+    put(bag, vouch(valid_until=NOW))
+    assert failed(check(bag, folder(DESK))) == [9]
+    for path in (bag / layout.EVENTS).iterdir():
+        path.unlink()
+    put(bag, vouch(valid_from=NOW, valid_until=NOW + DAY))
+    found = check(bag, folder(DESK))
+    assert (found.verdict, status(found)[9]) == ("cannot-verify", "ok")
+    put(bag, vouch(bundle=bag_id(bag), now=NOW + DAY))  # at intake, for this bundle, without end
+    assert check(bag, folder(DESK)).verdict == "ok"
+
+
+def test_a_certificate_changes_nothing_about_a_listed_key(bag: Path) -> None:
+    """What the verifier's own folder says of a key comes first."""
+    put(bag, vouch())
+    own = TrustedSigner(HOST.key.fingerprint(), HOST.key, "ada", "collector", valid_until=NOW)
+    trust = folder(DESK)
+    assert failed(check(bag, replace(trust, signers=(*trust.signers, own)))) == [9]
+
+
+def test_a_revocation_takes_trust_away(bag: Path) -> None:
+    """A desk's word against a key counts also against one in the verifier's folder."""
+    put(bag, vouch(), revoke(at=NOW - DAY))
+    found = check(bag, folder(DESK))
+    assert failed(found) == [9]
+    assert "was revoked at 2026-11-21T03:14:05Z, says desk" in said(found)
+    trust = folder(DESK)
+    both = replace(trust, signers=(*trust.signers, *trusting(SIGNER).signers))
+    assert failed(check(bag, both)) == [9]
+    assert check(bag, trusting(SIGNER)).verdict == "ok"  # nobody's word is no revocation
+
+
+def test_two_desks_are_needed_where_the_verifier_asks_for_two(bag: Path) -> None:
+    """Different keys, the same key certified; the dates are those that both allow."""
+    trust = folder(DESK, SECOND, key_quorum=2)
+    put(bag, vouch(), vouch(now=NOW + DAY))
+    assert check(bag, trust).verdict == "cannot-verify"
+    put(bag, vouch(SECOND, valid_from=NOW))
+    found = check(bag, trust)
+    assert found.verdict == "ok"
+    assert found.signer is not None
+    assert found.signer.vouched_by in ("desk, deputy", "deputy, desk")
+    put(bag, revoke(at=NOW - DAY))  # one alone revokes nothing either
+    assert check(bag, trust).verdict == "ok"
+    put(bag, revoke(SECOND, at=NOW))
+    assert failed(check(bag, trust)) == [9]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"fingerprint": "x"},
+        {"role": "boss"},
+        {"key": str(STRANGER.key)},
+        {"key": "x"},
+        {"valid_from": NOW, "valid_until": NOW},
+    ],
+)
+def test_a_certificate_that_makes_no_sense_is_not_made(wrong: dict[str, Any]) -> None:
+    """Another key's fingerprint, no role, or an end before the beginning is refused."""
+    with pytest.raises(UsageError):
+        vouch(**wrong)
+
+
+# ---- in a case
+
+
+def enter(case: Path, *envelopes: bytes) -> None:
+    """Append entries to a case's ledger."""
+    opened = cases.open_case(case)
+    with opened.locked(0):
+        opened.log.append(list(envelopes), LOG)
+
+
+def by_host(item: str) -> bytes:
+    """A note by the host's key about a bundle."""
+    event = Event("noted", NOW, ACTOR, words={"item": item, "comment": "x"})
+    return signing.seal(HOST, statement.dump(event))
+
+
+def test_a_key_certified_in_the_ledger_counts_there(case: Path) -> None:
+    """Entries by a key that a desk entered count, also those before that."""
+    trust = folder(DESK)
+    assert status(check_case(case, trust))[4] == "not-checked"
+    enter(case, vouch())
+    found = check_case(case, trust)
+    assert (found.verdict, status(found)[4], status(found)[5]) == ("ok", "ok", "ok")
+
+
+def test_a_key_certified_for_one_bundle_signs_entries_about_that_one(case: Path) -> None:
+    """Its entries about anything else are by an unknown key."""
+    trust = folder(DESK)
+    name = min(path.name for path in (case / "bundles").iterdir())
+    guest = key("guest", 40)
+    enter(
+        case,
+        certifying.certificate(
+            DESK, Actor(str(DESK.key)), fingerprint=guest.key.fingerprint(), now=NOW, bundle=name
+        ),
+        vouch(),
+    )
+    about = Event("noted", NOW, Actor(str(guest.key)), words={"item": name, "comment": "x"})
+    enter(case, signing.seal(guest, statement.dump(about)))
+    assert check_case(case, trust).verdict == "ok"
+    other = replace(about, words={"item": "7", "comment": "x"})
+    enter(case, signing.seal(guest, statement.dump(other)))
+    assert status(check_case(case, trust))[4] == "not-checked"
+
+
+def test_a_key_revoked_in_the_ledger_counts_no_longer(case: Path) -> None:
+    """What it signed from that moment on is a finding, in entries and in bundles."""
+    trust = folder(DESK)
+    trust = replace(trust, signers=(*trust.signers, *trusting(SIGNER).signers))
+    enter(case, revoke(at=NOW))
+    found = check_case(case, trust)
+    assert failed(found) == [4, 5]
+    assert "was revoked at 2026-11-22T03:14:05Z, says desk" in said(found)
+    assert check_case(case, trusting(SIGNER)).verdict == "cannot-verify"  # the desk is unknown
+    assert failed(check_case(case, trusting(SIGNER))) == []
+
+
+def test_a_case_may_ask_for_two_desks(tmp_path: Path) -> None:
+    """The event that opens a case says how many desks a change of keys needs."""
+    directory = tmp_path / "two"
+    trust = folder(DESK, SECOND)
+    case = cases.create(
+        directory, "8", "Two", log_key=LOG, signer=DESK, actor=Actor(str(DESK.key)), now=NOW,
+        key_quorum=2,
+    )  # fmt: skip
+    enter(directory, by_host("8"), vouch())
+    found = check_case(directory, trust)
+    assert status(found)[4] == "not-checked"
+    assert "1 desk vouches for the key" in said(found)
+    enter(directory, vouch(SECOND))
+    assert check_case(directory, trust).verdict == "ok"
+    assert case.ledger.checkpoint().size == 4
