@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from custody.errors import NotFoundError, UsageError
+from custody.keeping import WAIT_SECONDS, Keeper
 
 from . import console, ledger_where, options, record_file
 
@@ -15,29 +15,24 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from custody.case import Case
-    from custody.formats.statement import Actor
     from custody.identity.keys import KeyFolder, Passphrase
     from custody.identity.signing import Signer
 
-_WAIT_SECONDS = 60.0
+_PATIENCE_SECONDS = 5.0
 _FARTHEST_EAST = timedelta(hours=14)  # where a day begins first: UTC+14
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Keeper):
     """A case that is ready to be written to, and who writes."""
 
-    case: Case
-    signer: Signer
-    actor: Actor
-    log_key: Signer
+    __slots__ = ()
 
     def enter_attachments(self) -> None:
         """Enter what was attached, and whatever a stopped run of this signer left pending."""
         from custody import entering
 
         _, refused = entering.enter_pending(
-            self.case, self.log_key, [self.signer.key], options.wait_seconds(_WAIT_SECONDS)
+            self.case, self.log_key, [self.signer.key], options.wait_seconds(WAIT_SECONDS)
         )
         for name, why in refused.items():
             console.warning(f"{name} in this case was not entered: {why}")
@@ -57,20 +52,11 @@ class Desk:
 
         :param require: asked under the lock, so that nothing is entered in between; it may raise.
         """
-        from custody.formats import statement
-        from custody.formats.statement import Event, Subject
-        from custody.identity import signing
-
-        subjects = tuple(Subject(name, sha256) for name, sha256 in digests.items())
-        with self.case.locked(options.wait_seconds(_WAIT_SECONDS)):
+        with self.writing(options.wait_seconds(WAIT_SECONDS)) as writing:
             if require is not None:
                 require(self.case)
-            tree = self.case.log.require_believed(self.log_key).checkpoint
-            newest = {"origin": tree.origin, "root": tree.root.hex(), "size": tree.size}
-            said = {"case": self.case.case, **words}
-            event = Event(kind, now, self.actor, subjects, said, newest, details)
-            entry = signing.seal(self.signer, statement.dump(event))
-            index = self.case.log.append([entry], self.log_key).first_index
+            entry = writing.sign(kind, now, digests=digests, words=words, details=details)
+            index = writing.append([entry])
         ledger_where.tell_troubles(self.case.memory)
         return index
 

@@ -59,6 +59,7 @@ _BY_CLASS: tuple[tuple[type[BaseException], int], ...] = (
     (errors.LockedError, LOCKED),
     (errors.KeyAccessError, KEY),
     (errors.DifferenceError, DIFFERS),
+    (errors.TrustError, CANNOT_VERIFY),
 )
 
 

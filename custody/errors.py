@@ -57,6 +57,10 @@ class KeyAccessError(CustodyError):
     """A private key could not be unlocked, or must not be used as it lies there."""
 
 
+class TrustError(CustodyError):
+    """Something needed to judge is missing, such as a trusted key; nothing is disproved."""
+
+
 class DifferenceError(CustodyError):
     """What is on disk contradicts what was sealed or published; writing is refused."""
 

@@ -281,6 +281,7 @@ def test_every_error_has_its_exit_code() -> None:
         errors.LockedError: 13,
         errors.KeyAccessError: 14,
         errors.DifferenceError: 10,
+        errors.TrustError: 11,
         errors.InterruptedCollection: 130,
         errors.FormatError: 1,
         errors.StorageError: 1,
