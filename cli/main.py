@@ -17,6 +17,7 @@ COMMANDS = {
     "verify": ("verify", "Check a bundle or a whole case, and say what was found."),
     "compare": ("compare", "Hold a copy against its original, and say what differs."),
     "copy": ("copy", "Make a verified copy of a bundle."),
+    "history": ("history", "Say everything that ever happened to an item."),
     "incident": ("incident", "Write an incident record, check one, enter it."),
     "obligations": ("obligations", "Say who must be told, by when, and why."),
     "notice": ("notice", "Draft a notice, and enter what was sent."),

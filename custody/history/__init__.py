@@ -7,8 +7,10 @@ judged, or is wrong, is shown all the same and said.  Nothing is written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from custody import certifying
 from custody.case import Case
 from custody.errors import CustodyError
 from custody.history import chain, docket, gaps, items, register, steps
@@ -74,9 +76,12 @@ def timeline(
     entries, unread = docket.read(LedgerReader(ledger.directory))
     about = register.read(entries, () if case is None else _lying_there(case))
     found = items.find(item, about, None if case is None else case.bundles)
+    believed = certifying.believe_ledger(trust, LedgerReader(ledger.directory))
+    trust = believed.trust
     report = check(ledger.directory, ledger.origin, (), by_trust(trust), progress,
                    memory=memory, given=given, policy=trust.policy)  # fmt: skip
-    return _fold(found, item, entries, unread, about, report, trust, now)
+    made = _fold(found, item, entries, unread, about, report, trust, now)
+    return replace(made, remarks=tuple(f"{each.where}: {each.text}" for each in believed.said))
 
 
 def _lying_there(case: Case) -> list[str]:

@@ -7,7 +7,7 @@ one.  Texts in it are the signers' own, and nothing is escaped here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -280,6 +280,7 @@ class Timeline:
     :ivar verdict: ``failed`` if the ledger or a countersignature is wrong; ``cannot-verify`` if
         it cannot be judged with this verifier's trust.  Gaps change no verdict.
     :ivar now: the verifier's clock.
+    :ivar remarks: what desks said of keys and is not believed.
     """
 
     kind: Kind
@@ -294,7 +295,7 @@ class Timeline:
     ledger: Report
     verdict: Verdict
     now: datetime
-    remarks: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``custody history --json``, without its schema."""
@@ -316,7 +317,6 @@ class Timeline:
                 "size": report.size,
                 "root": None if report.root is None else report.root.hex(),
                 "verdict": report.verdict,
-                "cosigned": dict(report.cosigned),
                 "findings": [item.as_json() for item in report.findings],
                 "not_checked": [item.as_json() for item in report.not_checked],
             },
