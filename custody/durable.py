@@ -12,9 +12,9 @@ import ctypes
 import errno
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from custody.errors import ExistsError, LockedError, StorageError
@@ -28,7 +28,7 @@ PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
-_LOCK_POLL_SECONDS = 0.05
+_LOCK_POLL_SECONDS = (0.001, 0.02)  # at first, and at most
 _OPEN_AT_ONCE = 64
 _NO_LINK = (errno.ENOENT, errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP)  # no /proc, no links
 _NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOSYS)
@@ -325,6 +325,7 @@ def lock(path: Path, *, wait_seconds: float) -> Iterator[None]:
 
 def _take(fd: int, path: Path, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
+    pause, longest = _LOCK_POLL_SECONDS
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -337,7 +338,8 @@ def _take(fd: int, path: Path, wait_seconds: float) -> None:
                     f"process {holder} is writing to it",
                     hint="wait for it to finish and try again",
                 ) from err
-            time.sleep(_LOCK_POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, longest)
         else:
             return
 
@@ -352,21 +354,50 @@ def write_group(files: Iterable[tuple[Path, bytes]]) -> None:
 
     :raises StorageError: if any of them could not be written durably.
     """
+    _write_group(iter(files), None)
+
+
+def replace_after(
+    files: Iterable[tuple[Path, bytes]], path: Path, data: Callable[[], bytes]
+) -> None:
+    """Put several files in place, as :func:`write_group` does; then replace *path*, the promise.
+
+    What *path* will hold is staged and synced along with the last of the files, which spares the
+    disk a turn; nobody reads it there.  It gets its name when everything else is durable.
+
+    :param data: the promise's bytes, asked for when all *files* have been taken.
+    :raises StorageError: if it could not be written durably; *path* is then unchanged, or
+        changed and perhaps not durable.
+    """
+    staged = path.with_name(path.name + ".new")
+    rest = chain(files, ((staged, made()) for made in (data,)))
+    _write_group(rest, staged)
+    try:
+        os.replace(staged, path)
+        sync_directory(path.parent)
+    except OSError as err:
+        raise storage_error("write", path, err) from err
+
+
+def _write_group(files: Iterator[tuple[Path, bytes]], staged: Path | None) -> None:
+    """:param staged: the one of them whose name need not last."""
     changed: dict[Path, None] = {}
-    rest = iter(files)
-    while some := list(islice(rest, _OPEN_AT_ONCE)):
-        _write_some(some, changed)
+    while some := list(islice(files, _OPEN_AT_ONCE)):
+        _write_some(some, changed, staged)
     _sync_directories("write", changed)
 
 
-def _write_some(files: Sequence[tuple[Path, bytes]], changed: dict[Path, None]) -> None:
+def _write_some(
+    files: Sequence[tuple[Path, bytes]], changed: dict[Path, None], staged: Path | None
+) -> None:
     opened: list[int] = []
     path = Path()
     try:
         for path, data in files:
             _make_parents(path.parent, changed)
             opened.append(_open_over(path))
-            changed[path.parent] = None
+            if path != staged:
+                changed[path.parent] = None
             write_all(opened[-1], data)
         # Written first and synced then: one sync carries much of the others along.
         for fd in opened:

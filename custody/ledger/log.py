@@ -6,8 +6,9 @@ An append goes in this order, and the caller holds the case's lock throughout:
    must lead to its root and agree with the last entries.
 2. Partial tiles that a crashed attempt left beyond the checkpoint are removed, because a longer
    ledger would seem to cover them.
-3. New entry bundles and tiles are written and made durable.
-4. The checkpoint is replaced.  Only now has anything happened.
+3. New entry bundles and tiles are written, and so is the new checkpoint under a name that nobody
+   reads; all of it is made durable.
+4. The checkpoint gets its name, in one step.  Only now has anything happened.
 5. Partial tiles whose full tile is covered are pruned.
 6. The new checkpoint is remembered, so that a ledger put back to an older state is not written to.
 
@@ -115,19 +116,26 @@ class Log(LedgerReader):
         growth, tail = self._right_edge(old)
         # (2) Leftovers of a crashed attempt.
         durable.discard(list(self._leftovers(old.size, old.size + len(entries))))
-        # (3) The tree grows on disk; nobody can see it yet.
+        signed = b""
+        root = b""
+
+        def promise() -> bytes:
+            nonlocal signed, root
+            root = growth.root()
+            tree = Checkpoint(old.origin, growth.size, root)
+            signed = notes.sign(checkpoints.dump(tree), signer)
+            return signed
+
+        # (3) The tree grows on disk, where nobody can see it yet; (4) the promise.
         made = self._grow(growth, tail, entries)
-        durable.write_group((self.directory / tile.path, data) for tile, data in made)
-        # (4) The promise.
-        tree = Checkpoint(old.origin, growth.size, growth.root())
-        data = notes.sign(checkpoints.dump(tree), signer)
-        durable.replace(self.directory / CHECKPOINT, data)
+        files = ((self.directory / tile.path, data) for tile, data in made)
+        durable.replace_after(files, self.directory / CHECKPOINT, promise)
         # (5) Tidy up.
-        self._prune(old.size, tree.size)
+        self._prune(old.size, growth.size)
         # (6) Never again less than this.
         if self._memory is not None:
-            self._memory.keep(data, signer.key)
-        return Appended(old.size, data, tree.size, tree.root)
+            self._memory.keep(signed, signer.key)
+        return Appended(old.size, signed, growth.size, root)
 
     def add_cosignatures(self, text: str, lines: Sequence[NoteSignature]) -> Published | None:
         """Add witnesses' lines to the present checkpoint; older lines by the same keys go.
@@ -217,9 +225,10 @@ class Log(LedgerReader):
             first = tiles.hashes_on_level(level, old) // TILE_WIDTH
             last = tiles.hashes_on_level(level, new) // TILE_WIDTH
             for index in range(first, last + 1):
-                for tile, path in self._partials(level, index):
-                    if not tile.is_within(old):
-                        yield path
+                covered = tiles.width_at(level, index, old)
+                for width in self._partials(level, index):
+                    if width > covered:
+                        yield self._partial_directory(level, index) / str(width)
 
     def _prune(self, old: int, new: int) -> None:
         """Remove the partial tiles of what was the right edge, where it is now full.
@@ -230,19 +239,20 @@ class Log(LedgerReader):
             index = tiles.hashes_on_level(level, old) // TILE_WIDTH
             if Tile(level, index).is_within(new):
                 with suppress(OSError):
-                    for _, path in self._partials(level, index):
-                        path.unlink()
-                    self._partial_directory(level, index).rmdir()
+                    directory = self._partial_directory(level, index)
+                    for width in self._partials(level, index):
+                        (directory / str(width)).unlink()
+                    directory.rmdir()
 
-    def _partials(self, level: int, index: int) -> list[tuple[Tile, Path]]:
+    def _partials(self, level: int, index: int) -> list[int]:
+        """The widths of the partial tiles that are there."""
         directory = self._partial_directory(level, index)
-        if not directory.is_dir():
-            return []
         try:
-            names = [path for path in directory.iterdir() if _is_width(path.name)]
+            return [int(name) for name in os.listdir(directory) if _is_width(name)]
+        except FileNotFoundError:
+            return []
         except OSError as err:
             raise durable.storage_error("list", directory, err) from err
-        return [(Tile(level, index, int(path.name)), path) for path in names]
 
     def _partial_directory(self, level: int, index: int) -> Path:
         return self.directory / (tiles.full_path(level, index) + ".p")

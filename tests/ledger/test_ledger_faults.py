@@ -155,21 +155,20 @@ def test_power_cut(
     log_key: Signer,
     make_entry: MakeEntry,
     checked: Checked,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever becomes of files that no checkpoint covers yet, the ledger stays whole."""
     log.append([make_entry(n) for n in range(254)], log_key)
     before = set(log.directory.rglob("*"))
 
-    def cut(_path: Path, _data: bytes) -> None:
-        raise KilledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(durable, "replace", cut)
-        with pytest.raises(KilledError):
-            log.append([make_entry(f"new {n}") for n in range(600)], log_key)
+    new = [make_entry(f"new {n}") for n in range(600)]
+    copy = shutil.copytree(log.directory, log.directory.with_name("counted"))
+    counter = FaultyOs(-1, "")
+    assert attempt(Log(copy, log_key.key.name), new, log_key, counter)
+    at_the_promise = counter.calls.index("replace")
+    assert not attempt(log, new, log_key, FaultyOs(at_the_promise, "killed before"))
     fresh = sorted(path for path in set(log.directory.rglob("*")) - before if path.is_file())
-    assert len(fresh) == 9
+    assert len(fresh) == 10
+    assert fresh[0].name == "checkpoint.new"
     for path in fresh[::2]:
         damage(path)
     assert checked(log.directory).verdict == "ok"
@@ -178,16 +177,14 @@ def test_power_cut(
         assert checked(log.directory).findings == ()
 
 
-def test_order_of_an_append(
-    log: Log, log_key: Signer, make_entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_of_an_append(log: Log, log_key: Signer, make_entry: MakeEntry) -> None:
     """Tiles are durable before the checkpoint's name is, and an append of one has few syncs."""
     log.append([make_entry(n) for n in range(2)], log_key)
     faulty = FaultyOs(-1, "")
     assert attempt(log, [make_entry(2)], log_key, faulty)
     order = [call for call in faulty.calls if call in ("write", "fsync", "replace")]
-    tiles = ["write", "write", "fsync", "fsync", "fsync", "fsync"]
-    assert order == [*tiles, "write", "fsync", "replace", "fsync"]
+    files = ["write", "write", "write", "fsync", "fsync", "fsync"]
+    assert order == [*files, "fsync", "fsync", "replace", "fsync"]
 
 
 def test_prune_failure_is_no_failure(
