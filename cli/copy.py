@@ -82,28 +82,29 @@ def copy(
     plan = copying.prepare(bundle, dest, attachments=with_attachments)
     if plan.same_device:
         console.warning("the copy is on the same device as the original; one failure takes both")
-    with console.Progress("copying") as progress:
-        copied = copying.make(plan, progress)
-    with console.Progress("verifying") as progress:
-        found = verify_bundle(plan.staged, believed, expect=None, now=clock.now(),
-                              progress=progress)  # fmt: skip
-    if found.verdict == "failed":
-        _show(plan, copied, found, None)
-        return exit_codes.DIFFERS
-    entry = None
-    if keeper is not None:
-        details: dict[str, object] = {
-            "bundle": plan.bundle.name,
-            "files": plan.files,
-            "bytes": plan.bytes,
-            "verdict": found.verdict,
-            "read_back": copied.how,
-            "with_attachments": with_attachments,
-        }
-        digests = {"original": copied.pinned, "copy": copied.pinned}
-        about = {**words, "item": plan.bundle.name, "method": "copied, read back and verified"}
-        entry = keeper.enter(_EVENT, clock.now(), digests=digests, words=about, details=details)
-    copying.publish(plan)
+    with copying.held(plan):
+        with console.Progress("copying") as progress:
+            copied = copying.make(plan, progress)
+        with console.Progress("verifying") as progress:
+            found = verify_bundle(plan.staged, believed, expect=None, now=clock.now(),
+                                  progress=progress)  # fmt: skip
+        if found.verdict == "failed":
+            _show(plan, copied, found, None)
+            return exit_codes.DIFFERS
+        entry = None
+        if keeper is not None:
+            details: dict[str, object] = {
+                "bundle": plan.bundle.name,
+                "files": plan.files,
+                "bytes": plan.bytes,
+                "verdict": found.verdict,
+                "read_back": copied.how,
+                "with_attachments": with_attachments,
+            }
+            digests = {"original": copied.pinned, "copy": copied.pinned}
+            about = {**words, "item": plan.bundle.name, "method": "copied, read back and verified"}
+            entry = keeper.enter(_EVENT, clock.now(), digests=digests, words=about, details=details)
+        copying.publish(plan)
     _show(plan, copied, found, entry)
     return _CODES[found.verdict]
 

@@ -323,6 +323,39 @@ def lock(path: Path, *, wait_seconds: float) -> Iterator[None]:
         os.close(fd)
 
 
+@contextmanager
+def lock_directory(path: Path) -> Iterator[None]:
+    """Hold a directory against others who would work in it, without leaving a file there.
+
+    Where the file system has no such lock, nobody is held off.
+
+    :raises LockedError: if another process holds it, or has moved it away since.
+    :raises StorageError: if it cannot be opened.
+    """
+    why, hint = "another process is at work in it", "wait for it to finish and try again"
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as err:
+        raise storage_error("lock", path, err) from err
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise LockedError("lock", path, why, hint=hint) from err
+        except OSError:  # some network and FUSE file systems have none
+            pass
+        here = os.fstat(fd)
+        try:
+            there = os.stat(path, follow_symlinks=False)
+        except FileNotFoundError as err:
+            raise LockedError("lock", path, why, hint=hint) from err
+        if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+            raise LockedError("lock", path, why, hint=hint)
+        yield
+    finally:
+        os.close(fd)
+
+
 def _take(fd: int, path: Path, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
     pause, longest = _LOCK_POLL_SECONDS

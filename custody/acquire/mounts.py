@@ -17,7 +17,7 @@ KERNEL = frozenset(
     "binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs"
     " mqueue proc pstore rpc_pipefs securityfs selinuxfs sysfs tracefs".split()
 )
-FAT = frozenset(("vfat", "msdos", "fat", "exfat"))
+FAT = frozenset(("vfat", "msdos", "fat", "exfat", "fuse.fusefat"))
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 

@@ -12,19 +12,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from custody import clock, durable, entering, reading
+from custody import clock, durable, entering
 from custody.acquire import host, outcomes
 from custody.acquire.acquisition import acquire
 from custody.acquire.metadata import Record
-from custody.bundle import layout
 from custody.bundle.draft import Draft
+from custody.bundle.renamed import require_kept
 from custody.collect import records
 from custody.collect.destination import Destination, identities, refuse_shared
 from custody.collect.planning import Plan
 from custody.collect.request import Progress
 from custody.collect.result import MOST_GAPS_KEPT, Collected, Gap
 from custody.errors import CustodyError, InterruptedCollection, NotFoundError, StorageError
-from custody.formats import dsse, statement
+from custody.formats import statement
 from custody.formats.statement import Actor
 from custody.identity import signing
 from custody.identity.signing import Signer
@@ -108,7 +108,7 @@ def _hand_in(
     """Give the sealed bundle its name, and enter it."""
     try:
         durable.publish(staged, collected.path)
-        _require_there(collected.path, envelope)
+        require_kept(collected.path, envelope)
         if published is not None:
             published(collected)
         if not plan.destination.case:
@@ -179,24 +179,6 @@ def _interrupted(collected: Collected, staged: Path) -> InterruptedCollection:
         f"interrupted; nothing was sealed; {collected.files} finished files are in {staged}",
         hint="run the same command again; what is in incoming/ may be removed then",
     )
-
-
-def _require_there(bundle: Path, envelope: bytes) -> None:
-    """Make sure that the rename kept what it moved: some drivers for FAT lose it.
-
-    :raises StorageError: if it did not.
-    """
-    try:
-        there = reading.read_beneath(bundle, layout.STATEMENT, dsse.LARGEST_ENVELOPE)
-    except CustodyError as err:
-        there = b""
-        reason: CustodyError | None = err
-    else:
-        reason = None
-    if there != envelope:
-        why = "the file system lost its content when it was renamed"
-        hint = "do not rely on this disk or its driver; collect onto another"
-        raise StorageError("publish", bundle, why, hint=hint) from reason
 
 
 def _tidy(incoming: Path) -> None:

@@ -13,18 +13,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from custody import durable, pump, reading
-from custody.bundle import content, layout, tree
-from custody.bundle.content import Line
+from custody.bundle import content, layout
+from custody.bundle.content import Hash, Line
 from custody.bundle.payload import Payload
-from custody.errors import DifferenceError, NotFoundError, StorageError, UsageError
+from custody.bundle.renamed import require_kept
+from custody.errors import DifferenceError, StorageError
 from custody.findings import Finding
-from custody.formats import bagit
+from custody.formats import bagit, dsse
 from custody.pump import Pump
+from custody.transfer.planning import Plan, Strange, names, prepare, refusal, require_free
+
+__all__ = ["Copied", "Plan", "Strange", "held", "make", "prepare", "publish", "write"]
 
 FROM_DEVICE = "read back from the device, past the system's cache"
 CACHE_DROPPED = "read back after the system was asked to drop its cached pages"
@@ -32,27 +36,9 @@ PERHAPS_CACHED = "read back, perhaps from the system's cache"
 
 _READ_BACK_WORKERS = 4
 _DIRECT = getattr(os, "O_DIRECT", 0)
-_ROOM = 4_096  # what a file takes up at least
 
 Progress = Callable[[int, int, int | None, int | None], None]
 """Told files and bytes done, and how many of each there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A copy that may be made.
-
-    :ivar staged: where it grows; *final* is where it will be.
-    :ivar same_device: it would lie on the very device of the original.
-    """
-
-    bundle: Path
-    staged: Path
-    final: Path
-    attachments: bool
-    files: int
-    bytes: int
-    same_device: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,55 +55,44 @@ class Copied:
     taken_over: int
 
 
-def prepare(bundle: Path, destination: Path, *, attachments: bool) -> Plan:
-    """Look at both; nothing is written.
+@contextmanager
+def held(plan: Plan) -> Iterator[None]:
+    """Keep the unfinished copy to oneself, from before :func:`make` until after :func:`publish`.
 
-    :param destination: the directory that the copy will lie in, under the bundle's own name.
-    :raises NotFoundError: if there is no bundle.
-    :raises UsageError: if the destination lies in the bundle, or has a copy already.
-    :raises DifferenceError: if the bundle holds a link or a device.
-    :raises StorageError: if there is not enough room.
+    :raises LockedError: if another process makes this very copy.
+    :raises UsageError: if another has finished it meanwhile.
+    :raises StorageError: if its directory cannot be made.
     """
-    if not (bundle / bagit.DECLARATION_NAME).is_file() or not (bundle / layout.SEAL).is_dir():
-        why = "there is no bundle" if bundle.exists() else "it is not there"
-        raise NotFoundError("copy", bundle, f"{why}; nothing was written")
-    real = Path(os.path.realpath(bundle))
-    target = Path(os.path.realpath(destination))
-    if target.is_relative_to(real):
-        why = "the destination lies in the bundle itself; nothing was written"
-        raise UsageError("copy to", destination, why, hint="name a directory elsewhere")
-    final = target / real.name
-    if os.path.lexists(final):
-        why = "it exists already; nothing was overwritten"
-        raise UsageError("copy to", final, why, hint=f"custody verify {final}")
-    staged = target / "incoming" / real.name
-    files = size = 0
-    for name in _names(real, attachments=attachments):
-        files += 1
-        size += (real / name).lstat().st_size
-    place = _existing(target)
-    try:
-        space = os.statvfs(place)
-    except OSError as err:
-        raise durable.storage_error("copy to", destination, err) from err
-    needed = size + files * _ROOM - _written(staged)
-    if needed > space.f_bavail * space.f_frsize:
-        free = space.f_bavail * space.f_frsize
-        why = f"{needed} bytes are needed and {free} are free; nothing was written"
-        raise StorageError("copy to", destination, why, hint="name another disk")
-    same = place.stat().st_dev == real.stat().st_dev
-    return Plan(real, staged, final, attachments, files, size, same)
+    with durable.private_umask():
+        durable.ensure_directory(plan.staged / layout.PAYLOAD)
+    with durable.lock_directory(plan.staged):
+        require_free(plan.final)
+        yield
 
 
 def make(plan: Plan, progress: Progress = lambda *_: None) -> Copied:
     """Write the copy in ``incoming/``, make it durable, read it back and compare.
 
+    The caller holds it (:func:`held`).
+
     :raises StorageError: if it cannot be written, or reads back as something else.
     :raises DifferenceError: if the original is not what its own manifest says.
     """
+    taken_over = write(plan, refusal(plan.bundle), progress)
+    pinned = _read_back(plan, progress)
+    return Copied(pinned, _how(plan.staged), taken_over)
+
+
+def write(plan: Plan, strange: Strange, progress: Progress = lambda *_: None) -> int:
+    """Write the copy in ``incoming/`` and make it durable; what it is worth is not looked at.
+
+    :returns: how many files an interrupted run had written.
+    :raises StorageError: if it cannot be read or written.
+    :raises DifferenceError: if a file becomes shorter meanwhile.
+    """
     with durable.private_umask():
         durable.ensure_directory(plan.staged / layout.PAYLOAD)
-        taken_over = _write(plan, progress)
+        taken_over = _write(plan, strange, progress)
         fd = os.open(plan.staged, os.O_RDONLY)
         try:
             durable.sync_file_system(fd)
@@ -125,72 +100,28 @@ def make(plan: Plan, progress: Progress = lambda *_: None) -> Copied:
             raise durable.storage_error("copy to", plan.staged, err) from err
         finally:
             os.close(fd)
-    _read_back(plan, progress)
-    pinned = reading.read_beneath(plan.staged, bagit.TAG_MANIFEST_NAME, layout.LARGEST_TAG_FILE)
-    return Copied(hashlib.sha256(pinned).hexdigest(), _how(plan.staged), taken_over)
+    return taken_over
 
 
 def publish(plan: Plan) -> None:
     """Give the finished copy its name, in one step.
 
     :raises ExistsError: if something stands there by now.
-    :raises StorageError: if it could not be moved.
+    :raises StorageError: if it could not be moved, or was lost in the move.
     """
+    statement = reading.read_beneath(plan.staged, layout.STATEMENT, dsse.LARGEST_ENVELOPE)
     durable.publish(plan.staged, plan.final)
+    require_kept(plan.final, statement)
     with suppress(OSError):  # another copy may be under way there
         plan.staged.parent.rmdir()
 
 
-def _names(bag: Path, *, attachments: bool) -> Iterator[str]:
-    """Every regular file in the bag, relative to it.
-
-    :raises DifferenceError: if there is anything that is neither file nor directory.
-    """
-    top = tree.look(bag, "")
-    _refuse_strange(bag, "", [(name, "a link, or not a regular file") for name in top.others])
-    yield from top.files
-    for directory in top.directories:
-        if directory == layout.ATTACHMENTS and not attachments:
-            continue
-        for part in tree.walk(bag, directory):
-            if part.error is not None:
-                raise part.error
-            _refuse_strange(bag, part.path, part.strange)
-            for name in part.files:
-                yield f"{part.path}/{name}"
-
-
-def _refuse_strange(bag: Path, path: str, strange: list[tuple[str, str]]) -> None:
-    for name, why in strange:
-        where = f"{path}/{name}".lstrip("/")
-        hint = f"custody verify {bag}"
-        raise DifferenceError(
-            "copy", where, f"{why}; the bundle is not as it was sealed", hint=hint
-        )
-
-
-def _existing(directory: Path) -> Path:
-    while not directory.exists():
-        directory = directory.parent
-    return directory
-
-
-def _written(staged: Path) -> int:
-    """How much an interrupted run has written already."""
-    total = 0
-    for directory, _, names in os.walk(staged):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(directory, name)).st_size
-    return total
-
-
-def _write(plan: Plan, progress: Progress) -> int:
+def _write(plan: Plan, strange: Strange, progress: Progress) -> int:
     payload = Payload(plan.staged)
     files = size = taken_over = 0
     try:
         with Pump() as large:
-            for name in _names(plan.bundle, attachments=plan.attachments):
+            for name in names(plan.bundle, attachments=plan.attachments, strange=strange):
                 with reading.open_beneath(plan.bundle, name) as source:
                     length = os.fstat(source).st_size
                     if _has(plan.staged / name, length):
@@ -231,24 +162,39 @@ def _copy(plan: Plan, payload: Payload, large: Pump, name: str, source: int, len
         raise DifferenceError("copy", plan.bundle / name, why, hint=f"custody verify {plan.bundle}")
 
 
-def _read_back(plan: Plan, progress: Progress) -> None:
-    """Everything as the device has it: payload against the manifest, the rest against the bag."""
-    for name in _names(plan.bundle, attachments=plan.attachments):
-        if not name.startswith(f"{layout.PAYLOAD}/") and not _is_same(plan, name):
-            raise _unreliable(plan, name)
+def _read_back(plan: Plan, progress: Progress) -> str:
+    """Everything as the device has it: payload against the manifest, the rest against the bag.
+
+    :returns: the digest of the tag manifest.
+    """
+    pinned = manifest = ""
+    all_names = names(plan.bundle, attachments=plan.attachments, strange=refusal(plan.bundle))
+    for name in all_names:
+        if name.startswith(f"{layout.PAYLOAD}/"):
+            continue
+        digest = _same(plan, name)
+        if name == bagit.TAG_MANIFEST_NAME:
+            pinned = digest
+        elif name == bagit.MANIFEST_NAME:
+            manifest = digest
+    parsed = hashlib.sha256()
     files = size = 0
     seen = content.read_payload(
-        plan.staged, _lines(plan), fresh=True, workers=_READ_BACK_WORKERS, tick=lambda: None
-    )
+        plan.staged, _lines(plan, parsed), fresh=True, workers=_READ_BACK_WORKERS,
+        tick=lambda: None,
+    )  # fmt: skip
     for one in seen:
         files, size = files + 1, size + one.size
         progress(files, size, plan.files, plan.bytes)
         if one.difference() is not None:
             raise _blame(plan, one.line)
+    if parsed.hexdigest() != manifest:  # what is parsed must be what was compared
+        raise _unreliable(plan, bagit.MANIFEST_NAME)
+    return pinned
 
 
-def _lines(plan: Plan) -> Iterator[Line]:
-    for line in content.manifest_lines(plan.staged):
+def _lines(plan: Plan, parsed: Hash) -> Iterator[Line]:
+    for line in content.manifest_lines(plan.staged, parsed):
         if isinstance(line, Finding):
             raise DifferenceError(
                 "copy", line.path, line.message, hint=f"custody verify {plan.bundle}"
@@ -256,7 +202,11 @@ def _lines(plan: Plan) -> Iterator[Line]:
         yield line
 
 
-def _is_same(plan: Plan, name: str) -> bool:
+def _same(plan: Plan, name: str) -> str:
+    """The digest of a file that must be the same in the bundle and in the copy.
+
+    :raises StorageError: if it is not.
+    """
     digests = []
     for root in (plan.bundle, plan.staged):
         digest = hashlib.sha256()
@@ -268,8 +218,10 @@ def _is_same(plan: Plan, name: str) -> bool:
                     digest.update(piece)
             except OSError as err:
                 raise durable.storage_error("read", root / name, err) from err
-        digests.append(digest.digest())
-    return digests[0] == digests[1]
+        digests.append(digest.hexdigest())
+    if digests[0] != digests[1]:
+        raise _unreliable(plan, name)
+    return digests[0]
 
 
 def _blame(plan: Plan, line: Line) -> DifferenceError | StorageError:
