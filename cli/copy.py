@@ -14,14 +14,16 @@ from . import console, exit_codes, figures, options
 from .frame import Verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from custody.transfer.copying import Copied, Plan
+    from custody.transfer.numbering import Numbered
     from custody.verify import Verification
 
     from .desk import Desk
 
 app = Verb("Make a verified copy of a bundle.")
 
-_EVENT = "copied"
 _CODES = {"ok": exit_codes.OK, "cannot-verify": exit_codes.CANNOT_VERIFY}
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle.")]
@@ -63,7 +65,7 @@ def copy(
 
     The copy is synced, read back from the device and verified before it gets its name in DEST;
     an interrupted copy is taken up again by the same command.  With --case, it is entered in
-    that ledger.
+    that ledger and numbered: C1, C2, and so on.
     """
     from custody import clock
     from custody.identity import trust as store
@@ -91,22 +93,30 @@ def copy(
         if found.verdict == "failed":
             _show(plan, copied, found, None)
             return exit_codes.DIFFERS
-        entry = None
+        entered = None
         if keeper is not None:
-            details: dict[str, object] = {
-                "bundle": plan.bundle.name,
-                "files": plan.files,
-                "bytes": plan.bytes,
-                "verdict": found.verdict,
-                "read_back": copied.how,
-                "with_attachments": with_attachments,
-            }
-            digests = {"original": copied.pinned, "copy": copied.pinned}
-            about = {**words, "item": plan.bundle.name, "method": "copied, read back and verified"}
-            entry = keeper.enter(_EVENT, clock.now(), digests=digests, words=about, details=details)
+            entered = _enter(keeper, plan, copied, found, words)
         copying.publish(plan)
-    _show(plan, copied, found, entry)
+    _show(plan, copied, found, entered)
     return _CODES[found.verdict]
+
+
+def _enter(
+    keeper: Desk, plan: Plan, copied: Copied, found: Verification, words: Mapping[str, str]
+) -> tuple[int, Numbered]:
+    """Give the copy its number and enter it."""
+    from custody import clock
+    from custody.keeping import WAIT_SECONDS
+    from custody.transfer import numbering, standing
+
+    from . import ledger_where
+
+    with keeper.writing(options.wait_seconds(WAIT_SECONDS)) as writing:
+        known = standing.of(keeper.case, plan.bundle.name)
+        made = numbering.sign(writing, known, plan, copied, found.verdict, words, clock.now())
+        index = writing.append([made.envelope])
+    ledger_where.tell_troubles(keeper.case.memory)
+    return index, made
 
 
 def _keeper(
@@ -127,7 +137,9 @@ def _keeper(
     return None
 
 
-def _show(plan: Plan, copied: Copied, found: Verification, entry: int | None) -> None:
+def _show(
+    plan: Plan, copied: Copied, found: Verification, entered: tuple[int, Numbered] | None
+) -> None:
     published = found.verdict != "failed"
     where = plan.final if published else plan.staged
     if console.mode().json:
@@ -142,7 +154,9 @@ def _show(plan: Plan, copied: Copied, found: Verification, entry: int | None) ->
             "same_device": plan.same_device,
             "verdict": found.verdict,
             "findings": [finding.as_json() for finding in found.findings],
-            "entry": entry,
+            "copy": None if entered is None else entered[1].copy,
+            "label": None if entered is None else entered[1].label,
+            "entry": None if entered is None else entered[0],
         }
         console.result_json("copy", document)
         return
@@ -156,8 +170,9 @@ def _show(plan: Plan, copied: Copied, found: Verification, entry: int | None) ->
         console.result("finding   ", finding.path or ".", ": ", finding.message)
     if found.hint:
         console.result("hint      ", found.hint)
-    if entry is not None:
-        console.result(f"ledger    entry {entry}")
+    if entered is not None:
+        console.result("label     ", entered[1].label)
+        console.result(f"ledger    entry {entered[0]}")
     elif published:
         console.remark("it was not entered in a ledger; --case DIR would do that")
     if not published:

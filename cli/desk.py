@@ -135,7 +135,7 @@ def ready(command: str, key: str | None, secret: Passphrase) -> Desk:
     stored = folder.pick(key, "signer")
     signer = passphrase.unlock(folder, stored.name, secret)
     ledger_key = log_key(folder, case, secret)
-    with case.locked(options.wait_seconds(0)):  # another writer is said now, not after the work
+    with case.locked(options.wait_seconds(_PATIENCE_SECONDS)):  # a long writer is said now
         case.log.require_believed(ledger_key)
     return Desk(case, signer, stored.actor(), ledger_key)
 

@@ -189,11 +189,14 @@ def subject(event: Event, name: str) -> str:
 
 def is_person(value: object) -> TypeGuard[dict[str, str]]:
     """Whether *value* is a person as the details of an event have them."""
-    return (
-        isinstance(value, dict)
-        and bool(value)
-        and all(key in _PERSON and isinstance(text, str) for key, text in value.items())
-    )
+    if not isinstance(value, dict) or not value:
+        return False
+    if not all(name in _PERSON and isinstance(text, str) for name, text in value.items()):
+        return False
+    try:
+        return "key" not in value or bool(vkey.parse(value["key"]))
+    except FormatError:
+        return False
 
 
 def person_of(event: Event) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,40 @@ def test_a_copy_is_verified_and_entered(
     )
     assert {one["digest"]["sha256"] for one in payload["subject"]} == {found["sha256"]}
     custody("verify", case, exit_code=0)
+
+
+def test_copies_are_numbered(custody: Any, bundle: Path, case: Path, tmp_path: Path) -> None:
+    """Each copy that is entered has the next number of its bundle, and a label to write on it."""
+    for number in (1, 2):
+        found = copied(custody, bundle, tmp_path / f"stick{number}", "--case", case)
+        assert (found["copy"], found["label"]) == (f"C{number}", f"{bundle.name}/C{number}")
+        shown = custody("ledger", "show", str(found["entry"]), "--json", "--case", case)
+        details = json.loads(shown.stdout)["payload"]["predicate"]["details"]
+        assert (details["copy"], details["label"]) == (found["copy"], found["label"])
+
+
+def test_two_copies_at_once_get_two_numbers(
+    custody: Any, bundle: Path, case: Path, tmp_path: Path
+) -> None:
+    """The number is found and entered under the case's lock."""
+    running = [
+        subprocess.Popen(
+            custody.command("copy", bundle, tmp_path / f"to{n}", "--case", case, "--json"),
+            env=custody.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        for n in range(4)
+    ]  # fmt: skip
+    found = [json.loads(process.communicate()[0]) for process in running]
+    assert sorted(one["copy"] for one in found) == ["C1", "C2", "C3", "C4"]
+
+
+def test_the_evidence_number_is_on_the_label(custody: Any, case: Path, tmp_path: Path) -> None:
+    """A bundle that was collected with an evidence number lends it to its copies."""
+    (tmp_path / "auth.log").write_text("one\n")
+    done = custody("collect", tmp_path / "auth.log", "--case", case, "--evidence-number", "E-003",
+                   "--json", exit_code=0)  # fmt: skip
+    found = copied(custody, json.loads(done.stdout)["path"], tmp_path / "to", "--case", case)
+    assert found["label"] == "E-003/C1"
 
 
 def test_it_says_from_where_it_was_read_back(
