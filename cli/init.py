@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from custody.identity.keys import KeyFolder, Passphrase, StoredKey
 
 _LONGEST_WORDS = 4_000
+_MOST_DESKS = 9
+DESK = "desk"  # whoever opens a case keeps it, takes bundles in, and vouches for hosts' keys
 
 app = Verb("Open a case: its directory, its ledger, its first entry.")
 
@@ -33,6 +35,15 @@ PersonOption = Annotated[
 OrganizationOption = Annotated[
     str, typer.Option(metavar="TEXT", help="Whom you work for, where a key is made for you.")
 ]
+QuorumOption = Annotated[
+    int,
+    typer.Option(
+        "--key-quorum",
+        metavar="N",
+        help="How many desks must say the same of a key before it counts in this case.",
+        show_default=True,
+    ),
+]
 NoPassphraseOption = Annotated[
     bool, typer.Option("--no-passphrase", help="Leave new keys unencrypted. Think twice.")
 ]
@@ -46,6 +57,7 @@ def init(
     key: options.KeyOption = None,
     person: PersonOption = "",
     organization: OrganizationOption = "",
+    key_quorum: QuorumOption = 1,
     no_passphrase: NoPassphraseOption = False,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
@@ -59,7 +71,7 @@ def init(
 
     from custody import case as cases
     from custody import clock
-    from custody.identity import trust
+    from custody.identity import trust, trusting
     from custody.identity.keys import KeyFolder
 
     from . import passphrase
@@ -72,6 +84,8 @@ def init(
     if len(number) + len(title) > _LONGEST_WORDS:
         why = f"together longer than {_LONGEST_WORDS} characters"
         raise UsageError("open case", "--number and --title", why)
+    if not 1 <= key_quorum <= _MOST_DESKS:
+        raise UsageError("open case", "--key-quorum", f"a number from 1 to {_MOST_DESKS}")
     cases.refuse_taken(directory)
     home = options.home()
     folder = KeyFolder(home / "keys")
@@ -92,8 +106,10 @@ def init(
     log_key = passphrase.unlock(folder, made.stored.name, secret)
     for text in made.remarks:
         console.remark(text)
-    trust.add_signer(home / "trust", trust.own_signer(mine))
-    trust.add_log(home / "trust", made.stored.key)
+    listed = trust.load(home / "trust").signer_for(mine.key.fingerprint())
+    if listed is None:
+        trusting.add_signer(home / "trust", trusting.own_signer(mine, DESK))
+    trusting.add_log(home / "trust", made.stored.key)
     memory = ledger_where.memory()
     case = cases.create(
         directory,
@@ -104,6 +120,7 @@ def init(
         actor=mine.actor(),
         now=now,
         memory=memory,
+        key_quorum=key_quorum,
     )
     ledger_where.tell_troubles(memory)
     _say_what_root_means(home)

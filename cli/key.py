@@ -50,7 +50,7 @@ def new(
     Give the printed verifier key, or its fingerprint, to everybody who will check what you sign.
     """
     from custody import clock
-    from custody.identity import trust
+    from custody.identity import trusting
     from custody.identity.keys import KeyFolder
 
     from . import passphrase
@@ -61,7 +61,7 @@ def new(
     home = options.home()
     folder = KeyFolder(home / "keys")
     folder.refuse_taken_name(name)
-    trust.refuse_taken_name(home / "trust", name)
+    trusting.refuse_taken_name(home / "trust", name)
     secret = None
     if no_passphrase:
         passphrase.refuse_any(passphrase_file, passphrase_fd)
@@ -73,7 +73,7 @@ def new(
     path = folder.path(name)
     if no_passphrase:
         console.warning(f"the key is not encrypted: whoever can read {path} can sign as {name}")
-    trust.add_signer(home / "trust", trust.own_signer(made.stored))
+    trusting.add_signer(home / "trust", trusting.own_signer(made.stored))
     _show({**made.stored.as_json(), "path": str(path)}, made.stored.key)
 
 

@@ -2,124 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from custody.errors import FormatError, InputError, NotFoundError, UsageError
+from custody.errors import NotFoundError
 
-from . import console, options
+from . import console, options, trust_add, trust_revoke
 from .frame import Verb
 
-app = Verb("Say whose keys to believe, and since when.")
-add = Verb("Believe somebody: only after comparing the key over a channel that you trust.")
-app.add_typer(add, name="add")
-
-VkeyArgument = Annotated[
-    str, typer.Argument(metavar="VKEY", help="The verifier key: name+hhhhhhhh+base64.")
-]
-FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Certificates of the authority, PEM.")
-]
-PersonOption = Annotated[
-    str, typer.Option("--name", metavar="TEXT", help="Whose key it is.", show_default=False)
-]
-RoleOption = Annotated[
-    str,
-    typer.Option(metavar="ROLE", help="collector, examiner, desk or auditor.", show_default=True),
-]
-OrganizationOption = Annotated[str, typer.Option(metavar="TEXT", help="Whom they work for.")]
-TitleOption = Annotated[str, typer.Option(metavar="TEXT", help="That person's title.")]
-FromOption = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Valid from: 2026-11-22T03:14:05Z.")
-]
-UntilOption = Annotated[
-    str | None, typer.Option(metavar="TIME", help="No longer valid from this moment on.")
-]
-WitnessNameOption = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="The witness's name in the policy.")
-]
-AnchorNameOption = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="What to call it here.")
-]
-
-
-@add.command()
-def signer(
-    key: VkeyArgument,
-    name: PersonOption = "",
-    role: RoleOption = "collector",
-    organization: OrganizationOption = "",
-    title: TitleOption = "",
-    valid_from: FromOption = None,
-    valid_until: UntilOption = None,
-    trust: options.TrustOption = None,
-) -> None:
-    """Believe what this key signs."""
-    from custody.identity import trust as store
+if TYPE_CHECKING:
     from custody.identity.signers import TrustedSigner
+    from custody.identity.trust import Anchor, Trust
 
-    public = options.verifier_key(key)
-    for option, text in (("--name", name), ("--organization", organization), ("--title", title)):
-        options.plain_text(option, text)
-    added = TrustedSigner(
-        public.fingerprint(),
-        public,
-        name=name or public.name,
-        role=role,
-        organization=organization,
-        title=title,
-        valid_from=_moment("--valid-from", valid_from),
-        valid_until=_moment("--valid-until", valid_until),
-    )
-    folder = options.trust_directory(trust, must_exist=False)
-    is_new = store.add_signer(folder, added)
-    _say(folder, "signer", public.name, {**added.as_json(), "added": is_new})
+app = Verb("Say whose keys to believe, and since when.")
+app.add_typer(trust_add.app, name="add")
+app.command("revoke")(trust_revoke.revoke)
 
-
-@add.command()
-def ledger(key: VkeyArgument, trust: options.TrustOption = None) -> None:
-    """Believe the checkpoints of the ledger with this key."""
-    from custody.identity import trust as store
-
-    public = options.verifier_key(key)
-    folder = options.trust_directory(trust, must_exist=False)
-    is_new = store.add_log(folder, public)
-    fields = {"vkey": str(public), "fingerprint": public.fingerprint(), "added": is_new}
-    _say(folder, "ledger", public.name, fields)
-
-
-@add.command()
-def witness(
-    key: VkeyArgument, name: WitnessNameOption = None, trust: options.TrustOption = None
-) -> None:
-    """Know a witness; whether its word is required says the quorum line of ledger.policy."""
-    from custody.identity import trust as store
-
-    public = options.verifier_key(key)
-    folder = options.trust_directory(trust, must_exist=False)
-    is_new = store.add_witness(folder, public, name or public.name)
-    fields = {"vkey": str(public), "fingerprint": public.fingerprint(), "added": is_new}
-    _say(folder, "witness", name or public.name, fields)
-
-
-@add.command()
-def tsa(
-    file: FileArgument, name: AnchorNameOption = None, trust: options.TrustOption = None
-) -> None:
-    """Pin the certificates of a time stamp authority."""
-    from custody import reading
-    from custody.identity import trust as store
-
-    try:
-        pem = reading.read_regular(file, store.LARGEST_FILE)
-    except (NotFoundError, FormatError) as err:
-        raise InputError("read certificates", file, err.why) from err
-    folder = options.trust_directory(trust, must_exist=False)
-    is_new = store.add_anchor(folder, name or file.stem, pem)
-    _say(folder, "tsa", name or file.stem, {"added": is_new})
+ShownArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="KEY|NAME",
+        help="A verifier key, a fingerprint, or the name of whoever is listed.",
+    ),
+]
 
 
 @app.command("list")
@@ -137,26 +45,114 @@ def list_(trust: options.TrustOption = None) -> None:
         console.table(rows, ("kind", "name", "role", "valid", "verifier key"))
     else:
         console.remark(f"nobody is trusted in {folder}; add one: custody trust add signer VKEY")
+    for text in _required(known):
+        console.result("required: ", text)
 
 
-def _rows(known: Any) -> list[tuple[str, ...]]:
-    rows = [
-        ("signer", item.name, item.role, _validity(item), str(item.key)) for item in known.signers
+@app.command()
+def show(name: ShownArgument, trust: options.TrustOption = None) -> None:
+    """Show all that your trust folder says of one key."""
+    from custody.identity import trust as store
+
+    folder = options.trust_directory(trust)
+    found = list(_named(store.load(folder), name))
+    if not found:
+        why = f"nobody of that name or key is in {folder}"
+        raise NotFoundError("show trust", name, why, hint="custody trust list")
+    if console.mode().json:
+        console.result_json("trust-entries", {"path": str(folder), "entries": found})
+        return
+    for entry in found:
+        for word, value in entry.items():
+            console.result(f"{word.replace('_', ' '):<16} ", value)
+
+
+def _named(known: Trust, text: str) -> Iterator[dict[str, str]]:
+    """Every entry that *text* names."""
+    from custody import clock
+    from custody.identity.signers import key_name
+
+    wanted = text.strip().removeprefix("sha256:").lower()
+    for item in known.signers:
+        names = (item.name, key_name(item), str(item.key))
+        if text in names or wanted == item.fingerprint:
+            yield {"kind": "signer", **item.as_json()}
+    keys = [("ledger", log.key.name, log.key, log.url) for log in known.policy.logs]
+    keys += [("witness", name, item.key, item.url) for name, item in known.policy.witnesses.items()]
+    for kind, name, key, url in keys:
+        if text in (name, str(key)) or wanted == key.fingerprint():
+            fields = {"name": name, "vkey": str(key), "fingerprint": key.fingerprint()}
+            yield {"kind": kind, **fields} | ({"url": url} if url else {})
+    for anchor in known.anchors:
+        if text == anchor.name:
+            yield from _certificates(anchor)
+    if wanted in _unlisted(known):
+        moment = clock.rfc3339(known.revoked[wanted])
+        yield {"kind": "revoked", "fingerprint": wanted, "revoked_at": moment}
+
+
+def _certificates(anchor: Anchor) -> Iterator[dict[str, str]]:
+    """What the certificates of an authority say of themselves."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.x509 import load_pem_x509_certificates
+
+    from custody import clock
+
+    for certificate in load_pem_x509_certificates(anchor.pem):
+        yield {
+            "kind": "tsa",
+            "name": anchor.name,
+            "subject": certificate.subject.rfc4514_string(),
+            "valid_from": clock.rfc3339(certificate.not_valid_before_utc),
+            "valid_until": clock.rfc3339(certificate.not_valid_after_utc),
+            "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
+        }
+
+
+def _unlisted(known: Trust) -> list[str]:
+    """The fingerprints that are revoked without being listed."""
+    return [key for key in known.revoked if known.signer_for(key) is None]
+
+
+def _rows(known: Trust) -> list[tuple[str, ...]]:
+    from custody import clock
+
+    rows: list[tuple[str, ...]] = [
+        ("signer", item.name, item.role, _validity(item), _key(item)) for item in known.signers
     ]
     rows += [("ledger", log.name, "", "", str(log)) for log in known.logs]
     rows += [
         ("witness", name, "", "", str(item.key)) for name, item in known.policy.witnesses.items()
     ]
-    return rows + [("tsa", anchor.name, "", "", "") for anchor in known.anchors]
+    rows += [("tsa", anchor.name, "", "", "") for anchor in known.anchors]
+    return rows + [
+        ("revoked", "", "", f"REVOKED {clock.rfc3339(known.revoked[key])}", key)
+        for key in _unlisted(known)
+    ]
 
 
-def _validity(item: Any) -> str:
+def _key(item: TrustedSigner) -> str:
+    return item.fingerprint if item.key is None else str(item.key)
+
+
+def _validity(item: TrustedSigner) -> str:
     fields = item.as_json()
     words = {"valid_from": "from", "valid_until": "until", "revoked_at": "REVOKED"}
     return ", ".join(f"{said} {fields[word]}" for word, said in words.items() if word in fields)
 
 
-def _document(folder: Path, known: Any) -> dict[str, Any]:
+def _required(known: Trust) -> Iterator[str]:
+    if known.require_timestamp:
+        yield "a time stamp for every signature"
+    if known.require_roles:
+        yield f"of every bundle, a signature by each of: {', '.join(known.require_roles)}"
+    if known.key_quorum > 1:
+        yield f"{known.key_quorum} desks for what is believed of a key"
+
+
+def _document(folder: Path, known: Trust) -> dict[str, Any]:
+    from custody import clock
+
     return {
         "path": str(folder),
         "signers": [item.as_json() for item in known.signers],
@@ -170,28 +166,11 @@ def _document(folder: Path, known: Any) -> dict[str, Any]:
         ],
         "quorum": known.policy.quorum,
         "tsa": [anchor.name for anchor in known.anchors],
+        "revoked": [
+            {"fingerprint": key, "revoked_at": clock.rfc3339(known.revoked[key])}
+            for key in _unlisted(known)
+        ],
         "require_timestamp": known.require_timestamp,
+        "require_roles": list(known.require_roles),
+        "key_quorum": known.key_quorum,
     }
-
-
-def _say(folder: Path, kind: str, name: str, fields: dict[str, Any]) -> None:
-    if console.mode().json:
-        named = {"kind": kind, "key_name": name, "path": str(folder), **fields}
-        console.result_json("trust-added", named)
-        return
-    if not fields["added"]:
-        console.remark(f"nothing to do: {folder} says so already")
-    console.result(f"{kind} ", name, " is trusted")
-    if "fingerprint" in fields:
-        console.result("fingerprint ", fields["fingerprint"])
-        if fields["added"]:
-            console.remark("compare the fingerprint with the paper form before you rely on it")
-
-
-def _moment(option: str, text: str | None) -> datetime | None:
-    from custody import clock
-
-    try:
-        return None if text is None else clock.parse_rfc3339(text)
-    except FormatError as err:
-        raise UsageError("read the command line", option, err.why) from err

@@ -175,6 +175,20 @@ def _key(text: str) -> VerifierKey:
         raise UsageError(err.what, err.thing, err.why) from err
 
 
+def require_desk(trust: Trust, fingerprint: str, folder: object) -> None:
+    """Make sure that whoever is about to vouch or revoke is a desk, at least in their own eyes.
+
+    :param folder: the trust folder, for the message.
+    :raises UsageError: otherwise.
+    """
+    signer = trust.signer_for(fingerprint)
+    if signer is None or signer.role != VOUCHES:
+        role = "is not trusted" if signer is None else f"has the role {signer.role}"
+        why = f"only a desk's word about keys is believed, and yours {role} in {folder}"
+        hint = f'write role = "{VOUCHES}" in its entry in signers.toml, if that is what you are'
+        raise UsageError("vouch for keys with", fingerprint, why, hint=hint)
+
+
 # ---- reading
 
 

@@ -125,3 +125,129 @@ def test_a_mistake_in_the_file_names_the_entry(custody: Any) -> None:
     done = custody("trust", "list", exit_code=2)
     assert f'"{path}"' in done.stderr
     assert 'signer 1: unknown field "valid"' in done.stderr
+
+
+# ---- by a fingerprint, shown, revoked
+
+FINGERPRINT = "1b4fdd5e8c0a2a4c7b1a6b6d2a3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e"
+
+
+def test_a_signer_is_added_by_the_fingerprint_from_paper(custody: Any) -> None:
+    """Spaces and colons as people write them; the key is added later under the same entry."""
+    spaced = " ".join(FINGERPRINT[at : at + 8] for at in range(0, 64, 8)).upper()
+    done = custody("trust", "add", "signer", spaced, "--name", "Host", exit_code=0)
+    assert f"fingerprint {FINGERPRINT}" in done.stdout
+    (signer,) = json.loads(custody("trust", "list", "--json", exit_code=0).stdout)["signers"]
+    assert signer == {"fingerprint": FINGERPRINT, "name": "Host", "role": "collector"}
+    assert FINGERPRINT in custody("trust", "list", exit_code=0).stdout
+
+
+def test_a_ledger_with_a_person_s_name_is_warned_about(custody: Any) -> None:
+    """A signer's key typed in the wrong place is noticed; a listed signer's is refused."""
+    done = custody("trust", "add", "ledger", VKEY, exit_code=0)
+    assert "looks like a person's" in done.stderr
+    custody("trust", "add", "signer", OTHER, exit_code=0)
+    done = custody("trust", "add", "ledger", OTHER, exit_code=2)
+    assert "it is a signer's key" in done.stderr
+
+
+def test_show_tells_all_of_one_key(custody: Any) -> None:
+    """By name, by key or by fingerprint; nobody of that name is exit 12."""
+    custody("trust", "add", "signer", VKEY, "--name", "Desk Clerk", "--role", "desk", exit_code=0)
+    text = custody("trust", "show", "Desk Clerk", exit_code=0).stdout
+    assert VKEY in text
+    assert "desk" in text
+    for name in ("PeterNeumann", VKEY):
+        assert custody("trust", "show", name, exit_code=0).stdout == text
+    document = json.loads(custody("trust", "show", "Desk Clerk", "--json", exit_code=0).stdout)
+    assert document["schema"] == "custody.trust-entries/v1"
+    (entry,) = document["entries"]
+    assert (entry["kind"], entry["role"]) == ("signer", "desk")
+    fingerprint = entry["fingerprint"]
+    assert custody("trust", "show", f"sha256:{fingerprint}", exit_code=0).stdout == text
+    assert "nobody of that name" in custody("trust", "show", "x", exit_code=12).stderr
+
+
+def test_a_key_is_revoked_in_the_own_folder(custody: Any) -> None:
+    """By its name, from a moment on, with a reason; listed as such, and not added again."""
+    custody("trust", "add", "signer", VKEY, exit_code=0)
+    at = ("--at", "2026-01-01T00:00:00Z")
+    done = custody("trust", "revoke", "PeterNeumann", *at, "--reason", "laptop gone", exit_code=0)
+    assert "from        2026-01-01T00:00:00Z" in done.stdout
+    (signer,) = json.loads(custody("trust", "list", "--json", exit_code=0).stdout)["signers"]
+    assert signer["revoked_at"] == "2026-01-01T00:00:00Z"
+    assert signer["revoked_because"] == "laptop gone"
+    assert "REVOKED 2026-01-01T00:00:00Z" in custody("trust", "list", exit_code=0).stdout
+    again = json.loads(custody("trust", "revoke", VKEY, *at, "--json", exit_code=0).stdout)
+    assert (again["schema"], again["changed"]) == ("custody.trust-revoked/v1", False)
+    done = custody("trust", "add", "signer", VKEY, exit_code=2)
+    assert "was revoked at 2026-01-01T00:00:00Z" in done.stderr
+    assert "signer 1" in done.stderr
+
+
+def test_a_key_of_nobody_can_be_revoked(custody: Any) -> None:
+    """A stolen host key is struck out before any desk vouches for it."""
+    done = custody("trust", "revoke", FINGERPRINT, "--at", "2026-01-01T00:00:00Z", exit_code=0)
+    assert "nobody trusted this key here" in done.stderr
+    document = json.loads(custody("trust", "list", "--json", exit_code=0).stdout)
+    assert document["signers"] == []
+    gone = {"fingerprint": FINGERPRINT, "revoked_at": "2026-01-01T00:00:00Z"}
+    assert document["revoked"] == [gone]
+    assert "revoked" in custody("trust", "show", FINGERPRINT, exit_code=0).stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("PeterNeumann",), "--at 20"),
+        (("PeterNeumann", "--at", "yesterday"), "--at"),
+        (("PeterNeumann", "--at", "2999-01-01T00:00:00Z"), "in the future"),
+        (("Nobody", "--at", "2026-01-01T00:00:00Z"), "no signer of that name"),
+        (("PeterNeumann", "--at", "2026-01-01T00:00:00Z", "--reason", "a\nb"), "--reason"),
+    ],
+)
+def test_a_wrong_revocation_changes_nothing(custody: Any, args: Sequence[str], words: str) -> None:
+    """Exit 2, one clear line, and the folder as it was."""
+    custody("trust", "add", "signer", VKEY, exit_code=0)
+    before = (custody.home / "trust/signers.toml").read_bytes()
+    done = custody("trust", "revoke", *args, exit_code=2)
+    assert words in done.stderr
+    assert (custody.home / "trust/signers.toml").read_bytes() == before
+
+
+def test_a_revocation_is_entered_in_the_case(custody: Any, tmp_path: Path) -> None:
+    """Signed by the desk; whoever trusts that desk then judges the key so, by name and time."""
+    case = tmp_path / "case"
+    custody("init", case, "--no-passphrase", exit_code=0)
+    custody("key", "new", "sam", "--no-passphrase", exit_code=0)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/a.log").write_text("a")
+    custody("collect", tmp_path / "logs", "--case", case, "--key", "sam", exit_code=0)
+    desk = next(path.stem for path in (custody.home / "keys").glob("*.json")
+                if path.stem != "sam" and not path.stem.startswith("log-"))  # fmt: skip
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(custody.home / "trust", elsewhere)
+    custody("verify", case, "--trust", elsewhere, exit_code=0)
+    revoke = ("trust", "revoke", "sam", "--at", "2026-01-01T00:00:00Z", "--case", case)
+    done = custody(*revoke, "--key", "sam", exit_code=2)
+    assert "cannot sign that it is" in done.stderr
+    done = custody(*revoke, "--key", desk, "--json", exit_code=0)
+    assert json.loads(done.stdout)["entry"] == 2
+    listed = custody("ledger", "list", "--case", case, exit_code=0).stdout
+    assert "key-revoked" in listed
+    done = custody("verify", case, "--trust", elsewhere, exit_code=10)
+    assert "was revoked at 2026-01-01T00:00:00Z" in done.stdout + done.stderr
+
+
+def test_only_a_desk_enters_a_revocation(custody: Any, tmp_path: Path) -> None:
+    """A collector's word about keys would be believed by nobody, so it is not entered."""
+    case = tmp_path / "case"
+    custody("key", "new", "sam", "--no-passphrase", exit_code=0)
+    custody("init", case, "--no-passphrase", "--key", "sam", exit_code=0)
+    custody("trust", "add", "signer", VKEY, exit_code=0)
+    before = (custody.home / "trust/signers.toml").read_bytes()
+    revoke = ("trust", "revoke", VKEY, "--at", "2026-01-01T00:00:00Z", "--case", case)
+    done = custody(*revoke, exit_code=2)
+    assert "only a desk's word" in done.stderr
+    assert 'write role = "desk"' in done.stderr
+    assert (custody.home / "trust/signers.toml").read_bytes() == before
