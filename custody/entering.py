@@ -18,7 +18,7 @@ from custody import attaching, durable, reading
 from custody.bundle import layout
 from custody.case import Case
 from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError
-from custody.formats import dsse, statement, vkey
+from custody.formats import canonical, dsse, statement, vkey
 from custody.formats.vkey import VerifierKey
 from custody.identity.signing import Signer, is_signed
 from custody.ledger.log import Log
@@ -70,7 +70,7 @@ def enter_pending(
             except CustodyError as err:
                 refused[name] = err.why or str(err)
         log = case.log
-        indexes = {name: log.find(data) for name, data in found.items()}
+        indexes = {name: log.find(data, _not_before(data)) for name, data in found.items()}
         new = [name for name, index in indexes.items() if index is None]
         for name, index in _taken(log, new).items():
             refused[name] = f"ledger entry {index} sealed another bundle under this name"
@@ -82,21 +82,33 @@ def enter_pending(
 def _taken(log: Log, names: Collection[str]) -> dict[str, int]:
     """Which of *names* the ledger has a sealed bundle for already, and in which entry first.
 
-    Entries of a form that is not known here are passed over, and no signature is checked.
+    Entries of a form that is not known here are passed over, and no signature is checked.  All of
+    the ledger is looked at: from where on a name may be new, only its signer says.
 
     :raises DifferenceError: if the entries cannot be read, so that nobody can tell.
     """
     taken: dict[str, int] = {}
     if not names:
         return taken
+    needles = {part for name in names for part in dsse.spellings(canonical.dump(name)[1:-1])}
     try:
-        for index, data in enumerate(log.entries()):
+        for index, data in log.entries_with(needles):
             for name in _sealed_by(data).intersection(names):
                 taken.setdefault(name, index)
     except (FormatError, NotFoundError) as err:
         hint = "custody ledger verify names what differs; nothing was written"
         raise DifferenceError("append to ledger", log.directory, str(err), hint=hint) from err
     return taken
+
+
+def _not_before(envelope: bytes) -> int:
+    """The least number that a statement's entry can have: it was signed after these entries.
+
+    One that claims too much is not found, and then refused, because its name is.
+    """
+    ledger = statement.load(dsse.load(envelope).payload).ledger or {}
+    size = ledger.get("size")
+    return size if isinstance(size, int) and size >= 0 else 0
 
 
 def _sealed_by(entry: bytes) -> set[str]:
@@ -145,7 +157,8 @@ def find(case: Case, name: str, signers: Iterable[VerifierKey]) -> Entered:
     :raises NotFoundError: if it does not.
     """
     log = case.log
-    index = log.find(_statement(case, name, {key.fingerprint(): key for key in signers}))
+    data = _statement(case, name, {key.fingerprint(): key for key in signers})
+    index = log.find(data, _not_before(data))
     if index is None:
         raise NotFoundError("find bundle in the ledger", name, "it is not entered")
     tree = log.checkpoint().checkpoint

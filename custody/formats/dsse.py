@@ -46,6 +46,16 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
+def spellings(inner: bytes) -> tuple[bytes, ...]:
+    """What stands in an envelope, whatever else does, if *inner* stands in its payload.
+
+    One of them does: which, depends on where in a group of three bytes it begins.  Under five
+    bytes, one is empty, and so stands everywhere.
+    """
+    rests = (inner[skipped:] for skipped in range(3))
+    return tuple(base64.b64encode(rest[: len(rest) // 3 * 3]) for rest in rests)
+
+
 def dump(envelope: Envelope) -> bytes:
     """Print *envelope* in its canonical spelling, newline included."""
     document = {
