@@ -1,12 +1,13 @@
 """Whether the signers of a ledger's entries are believed: by the trust folder, and by time.
 
 The time of an entry is its signer's own word.  It can therefore speak against the signer (a key
-that did not count then), and never for one: where a key has an end, only a trusted time could
-show that the entry is older.
+that did not count then), and never for one: where a key has an end, only a trusted time can show
+that the entry is older (:mod:`custody.identity.moments`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
@@ -14,6 +15,8 @@ from custody.errors import FormatError
 from custody.formats import statement, vkey
 from custody.formats.dsse import Envelope
 from custody.formats.vkey import VerifierKey
+from custody.identity import moments
+from custody.identity.moments import Standing
 from custody.identity.signers import TrustedSigner
 from custody.identity.signing import is_signed
 from custody.identity.trust import Trust
@@ -21,22 +24,36 @@ from custody.ledger.check import EntryVerdict, VerifyEntry
 
 _WORST_FIRST: tuple[EntryVerdict, ...] = ("bad", "trusted", "late", "undated")
 _BEST_FIRST: tuple[EntryVerdict, ...] = ("bad", "trusted", "undated", "late")
+_VERDICTS: dict[Standing, EntryVerdict] = {
+    "counted": "trusted",
+    "did-not-count": "late",
+    "open": "undated",
+}
+
+Bound = Callable[[int], datetime | None]
+"""Told an entry's number, says by which trusted moment it existed, if anybody knows."""
 
 
-def by_trust(trust: Trust) -> VerifyEntry:
+def unbound(_index: int) -> None:
+    """Nobody knows."""
+
+
+def by_trust(trust: Trust, bound: Bound = unbound) -> VerifyEntry:
     """Judge each entry by the signers in *trust*.
 
     One wrong signature by a trusted key makes an entry *bad*; else one good signature by a key
     that counted makes it *trusted*.  A key that a desk vouched for counts like any other, but
     only for what the desk vouched for it.
+
+    :param bound: the trusted times of entries, from stamps and witnesses of later checkpoints.
     """
     known: dict[str, list[TrustedSigner]] = {}
     for signer in (*trust.signers, *trust.vouched):
         known.setdefault(signer.fingerprint, []).append(signer)
 
-    def verify_entry(_index: int, envelope: Envelope) -> EntryVerdict:
+    def verify_entry(index: int, envelope: Envelope) -> EntryVerdict:
         verdicts = {
-            _best(known[item.keyid], item.sig, envelope)
+            _best(known[item.keyid], item.sig, envelope, lambda: bound(index))
             for item in envelope.signatures
             if item.keyid in known
         }
@@ -45,13 +62,20 @@ def by_trust(trust: Trust) -> VerifyEntry:
     return verify_entry
 
 
-def _best(signers: list[TrustedSigner], signature: bytes, envelope: Envelope) -> EntryVerdict:
+def _best(
+    signers: list[TrustedSigner],
+    signature: bytes,
+    envelope: Envelope,
+    latest: Callable[[], datetime | None],
+) -> EntryVerdict:
     """What the entry comes to under the word that says the most for its key."""
     if len(signers) == 1 and not signers[0].bundle:  # as good as always
-        return _judge(signers[0], signature, envelope)
+        return _judge(signers[0], signature, envelope, latest)
     item = _item_of(envelope)
     verdicts = {
-        _judge(signer, signature, envelope) for signer in signers if signer.bundle in ("", item)
+        _judge(signer, signature, envelope, latest)
+        for signer in signers
+        if signer.bundle in ("", item)
     }
     return next((verdict for verdict in _BEST_FIRST if verdict in verdicts), "untrusted")
 
@@ -67,7 +91,12 @@ def key_of(signer: TrustedSigner, envelope: Envelope) -> VerifierKey | None:
     return None
 
 
-def _judge(signer: TrustedSigner, signature: bytes, envelope: Envelope) -> EntryVerdict:
+def _judge(
+    signer: TrustedSigner,
+    signature: bytes,
+    envelope: Envelope,
+    latest: Callable[[], datetime | None],
+) -> EntryVerdict:
     key = key_of(signer, envelope)
     if key is None:
         return "untrusted"
@@ -78,9 +107,7 @@ def _judge(signer: TrustedSigner, signature: bytes, envelope: Envelope) -> Entry
     moment = _time_of(envelope)
     if moment is None:
         return "undated"
-    if signer.why_not_valid_at(moment):
-        return "late"
-    return "undated" if signer.needs_time_stamp else "trusted"
+    return _VERDICTS[moments.judge(signer, moment, latest()).standing]
 
 
 def _item_of(envelope: Envelope) -> str:

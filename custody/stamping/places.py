@@ -132,9 +132,10 @@ def of_bundle(bundle: Path) -> Iterator[tuple[str, Token | CustodyError]]:
 def of_ledger(case: Path) -> Iterator[tuple[str, LedgerToken | CustodyError]]:
     """The stamps over checkpoints in a case, oldest tree first; errors as in :func:`of_bundle`."""
     try:
-        names = [name for name in tree.look(case, LEDGER).files if name.endswith(TOKEN)]
+        listing = tree.look(case, LEDGER)
     except CustodyError:
         return
+    names = [name for name in (*listing.files, *listing.others) if name.endswith(TOKEN)]
     for name in sorted(names, key=lambda name: (len(name.partition("-")[0]), name)):
         path = f"{LEDGER}/{name}"
         try:

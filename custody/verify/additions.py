@@ -22,7 +22,8 @@ from custody.identity.trust import Trust
 from custody.verify import signed
 from custody.verify.docket import Docket
 from custody.verify.layout import Inside
-from custody.verify.seal import SIGNATURE, Sealed, judge_line
+from custody.verify.lines import Latest, Line, Others
+from custody.verify.seal import SIGNATURE, Sealed
 
 ADDITIONS = 13
 
@@ -38,13 +39,20 @@ _TOKEN_NAME = re.compile(r"([0-9a-f]{64})\.tsr\Z", re.ASCII)
 
 
 def check_countersignatures(
-    bag: Path, inside: Inside, sealed: Sealed | None, trust: Trust, docket: Docket
-) -> list[str]:
+    bag: Path,
+    inside: Inside,
+    sealed: Sealed | None,
+    trust: Trust,
+    docket: Docket,
+    others: Others,
+    latest: Latest,
+) -> None:
     """A part of check 8: the same statement, signed by others.
 
-    :returns: the fingerprints of the trusted keys whose countersignatures are good.
+    :param others: takes the trusted keys that did.
+    :param latest: trusted times of their signatures.
     """
-    folder, good = layout.COUNTERSIGNATURES, []
+    folder = layout.COUNTERSIGNATURES
     for name in inside.additions.get(folder, []):
         path = f"{folder}/{name}"
         try:
@@ -64,12 +72,9 @@ def check_countersignatures(
             why = "a countersignature is over another statement"
             docket.found(SIGNATURE, path, "the sealed statement", "another", why)
             continue
-        good += [
-            signature.keyid
-            for signature in envelope.signatures
-            if judge_line(signature, envelope, path, trust, SIGNATURE, docket)
-        ]
-    return good
+        for signature in envelope.signatures:
+            line = Line(signature, envelope, path, SIGNATURE, docket)
+            others.take(*line.beside(trust, sealed.event.time, latest))
 
 
 def check(bag: Path, inside: Inside, pinned: str, trust: Trust, docket: Docket) -> None:
@@ -100,6 +105,7 @@ class Judge:
         self._number = number
         self.count = 0
         self.unknown = 0
+        self.undated = 0
         self.too_large = 0
         self._bag = bag
         self._trust = trust
@@ -107,8 +113,10 @@ class Judge:
 
     def settle(self) -> None:
         """Every addition has been judged."""
-        if self.unknown or self.too_large:
+        if self.unknown or self.undated or self.too_large:
             why = f"{self.count} additions"
+            if self.undated:
+                why += f", {self.undated} of them by keys with an end and without a trusted time"
             if self.unknown:
                 why += f", {self.unknown} of them signed by unknown keys"
             if self.too_large:
@@ -220,13 +228,14 @@ class Judge:
             why = "the key that the event names has not signed it"
             self._found(path, key.fingerprint(), "no good signature", why)
             return event, False
-        known = [
-            judge_line(item, envelope, path, self._trust, self._number, self._docket)
+        known = {
+            Line(item, envelope, path, self._number, self._docket).of_event(self._trust, event, key)
             for item in envelope.signatures
-        ]
-        if not any(known):
-            self.unknown += 1
-        return event, any(known)
+        }
+        if "good" not in known:
+            self.undated += "open" in known
+            self.unknown += "open" not in known
+        return event, "good" in known
 
     def _named(self, path: str, name: str, shape: re.Pattern[str], data: bytes) -> None:
         match = shape.match(name)

@@ -10,9 +10,10 @@
 7. Statement: a canonical signed statement about exactly this bag, with the bundle's own details.
 8. Signature: by the key that the statement names, and the verifier trusts that key, or a desk
     that the verifier trusts vouches for it in seal/events/; where the verifier named signers for
-    this once, one of them signed it.
-9. Key validity: the key counted at the time in the statement.
-10. Time stamp: a trusted time for the signature, where the verifier requires one.
+    this once, one of them signed it; and everybody whom its trust folder requires has signed.
+9. Key validity: the key counted when it signed: at the trusted time, where there is one.
+10. Time stamp: every token is over the statement's signature, and good where its authority is
+    pinned; there is one where the verifier requires it.
 11. Receipts: each proves that the statement's bytes are an entry of its ledger; there is one
     where the verifier trusts the ledger that the statement names.
 12. Expected digest: the statement is the one whose digest was written down.
@@ -27,7 +28,7 @@ bundle sets a requirement or takes one away.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -36,11 +37,13 @@ from custody.errors import NotFoundError
 from custody.formats.statement import Actor
 from custody.identity.signers import TrustedSigner
 from custody.identity.trust import Trust
-from custody.verify import additions, certified, payload, receipts, seal, tags
+from custody.verify import additions, certified, payload, receipts, roles, seal, stamps, tags
 from custody.verify import layout as names
 from custody.verify.docket import FORBIDDEN, Docket
+from custody.verify.lines import Others
 from custody.verify.result import Progress, Verification, verdict_of
 from custody.verify.seal import Sealed
+from custody.verify.stamps import Ledgered, Unledgered
 
 CHECKS = {
     1: "layout",
@@ -59,6 +62,9 @@ CHECKS = {
 }
 
 
+_NO_LEDGER = Unledgered()
+
+
 def silent(_files: int, _bytes: int, _of_files: int | None, _of_bytes: int | None) -> None:
     """Progress that nobody watches."""
 
@@ -69,6 +75,7 @@ def verify_bundle(
     *,
     expect: str | None = None,
     named: Collection[str] = (),
+    ledger: Ledgered = _NO_LEDGER,
     now: datetime,
     progress: Progress = silent,
 ) -> Verification:
@@ -76,7 +83,8 @@ def verify_bundle(
 
     :param expect: the SHA-256 (hex) that ``seal/statement.dsse.json`` must have.
     :param named: the fingerprints of signers one of whom must have signed the statement.
-    :param now: the verifier's clock, for a remark about a statement from the future.
+    :param ledger: what the ledger of its case says of its time, where that was verified.
+    :param now: the verifier's clock: for remarks about the future, and stamps that grow old.
     :raises NotFoundError: if there is no such directory.
     :raises UnknownFormatError: if it is a whole bundle of a format that is not known here.
     :raises StorageError: if the directory itself cannot be read.
@@ -89,22 +97,25 @@ def verify_bundle(
     data, sealed = seal.read(path, docket)  # (7), its form
     read = payload.check(path, inside, found.oxum, found.hashed, docket, progress)  # (4) (5)
     tags.check_acquisition(path, found, read, docket)  # (6)
-    signer = None
+    signer, others = None, Others()
     trust = certified.believe(path, inside, trust, docket)  # (8), what desks said of keys
     if sealed is not None:
         seal.check_statement(sealed, found, read, docket)  # (7), what it says
-        signer, others = seal.check_signature(sealed, trust, docket)  # (8)
-        others += additions.check_countersignatures(path, inside, sealed, trust, docket)  # (8)
-        seal.check_named(sealed, named, others, docket)  # (8)
-        seal.check_validity(sealed, signer, docket, now)  # (9)
-    else:
-        additions.check_countersignatures(path, inside, sealed, trust, docket)  # (8)
+        signer, others = seal.check_signature(sealed, trust, docket, {})  # (8)
+    additions.check_countersignatures(path, inside, sealed, trust, docket, others, {})  # (8)
+    if sealed is None:
         docket.left(seal.SIGNATURE, "there is no statement to judge")
-        docket.left(seal.VALIDITY, "there is no statement to judge")
-    tokens = len(inside.additions.get(layout.TIMESTAMPS, []))
-    seal.check_time_stamp(tokens, signer, trust, docket)  # (10)
+    else:
+        seal.check_named(sealed, named, others, docket)  # (8)
+    lacking = roles.check(seal.SIGNATURE, signer, others, trust, docket)  # (8)
+    tokens = stamps.read(
+        path, inside.additions.get(layout.TIMESTAMPS, []), sealed, trust, docket
+    )  # (10), each token
     listed = inside.additions.get(layout.RECEIPTS, [])
     proved = receipts.check(path, listed, data, sealed, trust, docket)  # (11)
+    clocks = stamps.settle(
+        sealed, signer, trust, tokens, proved.witnessed, ledger, docket, now
+    )  # (9) (10)
     seal.check_expected(data, expect, docket)  # (12)
     additions.check(path, inside, found.pinned, trust, docket)  # (13)
     checks = docket.checks()
@@ -118,7 +129,9 @@ def verify_bundle(
         unlisted=docket.unlisted,
         remarks=tuple(docket.remarks),
         hint=(
-            _swapped(sealed, expect, named) or _hint(sealed, signer, verdict, docket.is_forbidden)
+            _swapped(sealed, expect, named)
+            or _hint(sealed, signer, verdict, docket.is_forbidden)
+            or _incomplete(path, lacking, verdict)
         ),
         bundle_id=found.bundle_id,
         signer=signer,
@@ -132,7 +145,8 @@ def verify_bundle(
         gap_list=tuple(read.counts.gap_list),
         stated={} if sealed is None else seal.stated(sealed.event),
         not_before=None if sealed is None else seal.ledger_of(sealed.event),
-        proved=proved,
+        proved=proved.trees,
+        clocks=clocks,
         is_forbidden=docket.is_forbidden,
         attachments=tuple(Path(name).name for name in inside.attachments),
     )
@@ -164,6 +178,14 @@ def _hint(
     if sealed is None or signer is not None:
         return ""
     return signer_hint(sealed.event.actor)
+
+
+def _incomplete(path: Path, lacking: Sequence[str], verdict: str) -> str:
+    """The command for whoever has not signed yet."""
+    if verdict != "cannot-verify" or not lacking:
+        return ""
+    who = "an" if lacking[0][0] in "aeiou" else "a"
+    return f"let {who} {lacking[0]} check and sign it: custody countersign {shlex.quote(str(path))}"
 
 
 def signer_hint(actor: Actor) -> str:

@@ -11,8 +11,9 @@ from custody.errors import FormatError
 from custody.formats import dsse
 from custody.formats.dsse import Envelope
 from custody.formats.statement import Event
+from custody.formats.vkey import is_fingerprint
 from custody.identity.trust import Trust
-from custody.ledger.believed import by_trust
+from custody.ledger.believed import Bound, by_trust, unbound
 from custody.ledger.check import EntryVerdict, VerifyEntry
 from custody.verify import signed
 from custody.verify.docket import Docket
@@ -24,11 +25,14 @@ _MOST_PROBLEMS = 10_000
 class Entries:
     """What the entries came to, and what they say of the bundles of their case.
 
+    :ivar bound: by when each entry existed, as stamps and witnesses say.
     :ivar named: the fingerprints of the signers that the verifier named for this once.
     :ivar is_by_named: one of them has signed an entry.
     :ivar opened: the event ``case-opened``.
     :ivar sealed: for each bundle, the digests of the statements that were entered, and where.
     :ivar attached: the digests of the attachments' statements that were entered, and where.
+    :ivar tokens: the time stamps that were entered, by digest: where, and what they are over: a
+        bundle's name, or the size of a checkpoint.
     :ivar disposed: bundles that are said to be gone, on purpose.
     :ivar unknown: how many entries are signed by which untrusted key; and its verifier key.
     :ivar last_time: the time that the last entry says, if it can be read.
@@ -39,10 +43,12 @@ class Entries:
 
     trust: Trust
     named: frozenset[str] = frozenset()
+    bound: Bound = unbound
     is_by_named: bool = False
     opened: Event | None = None
     sealed: dict[str, dict[str, int]] = field(default_factory=dict)
     attached: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, tuple[int, str | int]] = field(default_factory=dict)
     disposed: set[str] = field(default_factory=set)
     unknown: Counter[str] = field(default_factory=Counter)
     first_unknown: Event | None = None
@@ -55,7 +61,7 @@ class Entries:
     _by_trust: VerifyEntry = field(init=False)
 
     def __post_init__(self) -> None:
-        self._by_trust = by_trust(self.trust)
+        self._by_trust = by_trust(self.trust, self.bound)
 
     def verify_entry(self, index: int, envelope: Envelope) -> EntryVerdict:
         """Judge one entry; for :func:`custody.ledger.check.check`, which may begin again.
@@ -79,6 +85,7 @@ class Entries:
         for each in (
             self.sealed,
             self.attached,
+            self.tokens,
             self.disposed,
             self.unknown,
             self.problems,
@@ -132,11 +139,21 @@ class Entries:
         item = event.words.get("item", "")
         if event.kind == "attached":
             self.attached.setdefault(_digest(envelope), index)
+        elif event.kind == "timestamped":
+            self._note_token(index, event)
         elif event.kind == "sealed" and item:
             digest = _digest(envelope)
             self.sealed.setdefault(item, {}).setdefault(digest, index)
-        elif event.kind == "disposed" and item:
+        elif event.kind == "disposed" and item and not event.details.get("copy"):
             self.disposed.add(item)
+
+    def _note_token(self, index: int, event: Event) -> None:
+        token, bundle = event.details.get("token"), event.details.get("bundle")
+        tree = event.details.get("checkpoint")
+        size = tree.get("size") if isinstance(tree, dict) else None
+        about = size if type(size) is int else bundle
+        if isinstance(token, str) and is_fingerprint(token) and isinstance(about, int | str):
+            self.tokens.setdefault(token, (index, about))
 
     def _problem(self, index: int, expected: str, found: str, message: str) -> None:
         if len(self.problems) < _MOST_PROBLEMS:
@@ -158,8 +175,8 @@ class Entries:
             found = ", ".join(list(self.unknown)[:4]) or "other keys that you trust"
             docket.found(number, "ledger", ", ".join(sorted(self.named)), found, why)
         if self.undated:
-            why = "time stamps, which this version cannot check, are required: the key has an end"
-            docket.left(number, f"{self.undated} entries need {why}")
+            why = "their key has an end, and no stamp or witness shows that they are older"
+            docket.left(number, f"{self.undated} entries need a trusted time: {why}")
         docket.shown(number, f"{self.count} entries, each signed by a trusted key")
 
 

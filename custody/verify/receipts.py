@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from custody import reading
@@ -12,10 +13,20 @@ from custody.ledger import checkpoint as checkpoints
 from custody.ledger import merkle, proof
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.receipt import ReceiptResult, verify_receipt
+from custody.verify import clocks
+from custody.verify.clocks import Clocks
 from custody.verify.docket import Docket
 from custody.verify.seal import Sealed, ledger_of
 
 RECEIPTS = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What receipts show: the *trees* in which the statement is, and when witnesses saw them."""
+
+    trees: tuple[Checkpoint, ...]
+    witnessed: tuple[Clocks, ...]
 
 
 def check(
@@ -25,15 +36,16 @@ def check(
     sealed: Sealed | None,
     trust: Trust,
     docket: Docket,
-) -> tuple[Checkpoint, ...]:
+) -> Proved:
     """Check 11: every receipt, and that there is one where the verifier requires it.
 
     :param names: the files in the directory of receipts.
     :param data: the statement's bytes: the entry that is proved.
-    :returns: the checkpoints of the receipts that prove it, under trusted keys.
+    :returns: what the receipts that prove it, under trusted keys, say.
     """
     before = None if sealed is None else ledger_of(sealed.event)
     proved: dict[Checkpoint, str] = {}
+    seen: list[Clocks] = []
     open_questions: list[str] = []
     for name in names:
         path = f"{layout.RECEIPTS}/{name}"
@@ -42,11 +54,12 @@ def check(
             continue
         if result.verdict == "ok":
             proved[result.checkpoint] = result.detail
+            seen.append(clocks.witnessed(result.cosigned, trust.policy))
         else:
             open_questions.append(f"{path}: {result.detail}")
             docket.remark(path, result.detail)
     _settle(before, proved, open_questions, trust, docket)
-    return tuple(proved)
+    return Proved(tuple(proved), tuple(seen))
 
 
 def _settle(

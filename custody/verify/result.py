@@ -13,6 +13,7 @@ from custody import clock
 from custody.findings import Finding
 from custody.identity.signers import TrustedSigner
 from custody.ledger.checkpoint import Checkpoint
+from custody.verify.clocks import Clocks
 
 Status = Literal["ok", "fail", "not-checked"]
 Verdict = Literal["ok", "failed", "cannot-verify"]
@@ -97,6 +98,7 @@ class Verification:
     :ivar outcomes: how many paths came to which outcome, as the inventory says.
     :ivar not_before: the checkpoint that the statement names: it was signed after that.
     :ivar proved: the checkpoints of the receipts that prove the statement, under trusted keys.
+    :ivar clocks: the host's time, and those of authorities and witnesses.
     :ivar attachments: the names of the attachments: the digests of their statements.
     :ivar gaps: how many paths have a gap; a gap is part of what was sealed, and no failure.
     :ivar gap_list: the first of them, at most :data:`MOST_GAPS`.
@@ -128,6 +130,7 @@ class Verification:
     stated: Mapping[str, str] = field(default_factory=dict)
     not_before: Checkpoint | None = None
     proved: tuple[Checkpoint, ...] = ()
+    clocks: Clocks = field(default_factory=Clocks)
     attachments: tuple[str, ...] = ()
     is_forbidden: bool = False
     bundles: tuple[Verification, ...] = ()
@@ -150,6 +153,7 @@ class Verification:
             "gap_count": self.gaps,
             "gaps": [gap.as_json() for gap in self.gap_list],
             "attachments": list(self.attachments),
+            "clocks": self.clocks.as_json(),
         }
         if self.kind == "bundle":
             document |= {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from custody.ledger.checkpoint import Checkpoint
 from custody.verify import signed
 from custody.verify.docket import Docket
 from custody.verify.inventory import INVENTORY
+from custody.verify.lines import Latest, Line, Others
 from custody.verify.payload import Read
 from custody.verify.tags import TAG_FILES, TAG_MANIFEST, Tags
 
@@ -136,9 +136,12 @@ def _said(event: Event, what: str) -> Any:
     return event.details.get(what, {} if what == "outcomes" else "")
 
 
+_STATED = ("bundle", "host", "case", "evidence_number")
+
+
 def stated(event: Event) -> dict[str, str]:
     """What a statement says its bundle, host and case are, as far as it says so."""
-    said = {what: _said(event, what) for what in ("bundle", "host", "case")}
+    said = {what: _said(event, what) for what in _STATED}
     return {what: _short(value) for what, value in said.items() if value}
 
 
@@ -151,12 +154,12 @@ def _short(value: object) -> str:
 
 
 def check_signature(
-    sealed: Sealed, trust: Trust, docket: Docket
-) -> tuple[TrustedSigner | None, list[str]]:
+    sealed: Sealed, trust: Trust, docket: Docket, latest: Latest
+) -> tuple[TrustedSigner | None, Others]:
     """Check 8: signed by the key that it names, and that key is a trusted signer's.
 
-    :returns: the signer, if the signature is good and the key trusted; and the fingerprints of
-        the trusted keys whose further signatures are good.
+    :param latest: trusted times of further signatures.
+    :returns: the signer, if the signature is good and the key trusted; and who else signed.
     """
     fingerprint = sealed.key.fingerprint()
     # (8) the key that the statement names has signed it, trusted or not
@@ -164,14 +167,13 @@ def check_signature(
         keyids = ", ".join(item.keyid for item in sealed.envelope.signatures)[:400]
         why = "the key that the statement names has not signed these bytes"
         docket.found(SIGNATURE, layout.STATEMENT, fingerprint, f"signatures by {keyids}", why)
-        return None, []
+        return None, Others()
     # (8) further signature lines
-    others = [
-        line.keyid
-        for line in sealed.envelope.signatures
-        if line.keyid != fingerprint
-        and judge_line(line, sealed.envelope, layout.STATEMENT, trust, SIGNATURE, docket)
-    ]
+    others = Others()
+    for item in sealed.envelope.signatures:
+        if item.keyid != fingerprint:
+            line = Line(item, sealed.envelope, layout.STATEMENT, SIGNATURE, docket)
+            others.take(*line.beside(trust, sealed.event.time, latest))
     # (8) the verifier trusts that key, or a desk that it trusts vouches for it
     signer = trust.signer_for(fingerprint) or _vouched(sealed, trust, docket)
     if signer is None:
@@ -199,37 +201,25 @@ def _vouched(sealed: Sealed, trust: Trust, docket: Docket) -> TrustedSigner | No
     return None
 
 
-def check_named(
-    sealed: Sealed, named: Collection[str], others: Collection[str], docket: Docket
-) -> None:
+def check_named(sealed: Sealed, named: Collection[str], others: Others, docket: Docket) -> None:
     """Check 8, where the verifier named signers: the statement is signed by one of them.
 
     :param named: the fingerprints of the signers that were named for this once.
-    :param others: the fingerprints of the trusted keys that countersigned it.
+    :param others: who else signed it.
     """
-    by = {sealed.key.fingerprint(), *others}
+    by = {sealed.key.fingerprint(), *(item.fingerprint for item in others.good)}
     if not named or docket.failed(SIGNATURE) or by.intersection(named):
         return
     # (8) by a signer whom the verifier named
+    for item in others.open:
+        if item.fingerprint in named:
+            who = item.name or item.fingerprint
+            docket.left(SIGNATURE, f"countersigned by {who}, whose key has an end: see the remarks")
+            return
     who = sealed.event.actor.name or sealed.key.name
     why = f"signed by {_short(who)}, and not by the signer you named"
     expected, found = ", ".join(named), sealed.key.fingerprint()
     docket.found(SIGNATURE, layout.STATEMENT, expected, found, why)
-
-
-def judge_line(
-    signature: Signature, envelope: Envelope, where: str, trust: Trust, number: int, docket: Docket
-) -> bool:
-    """Whether a signature beside the main one is by a trusted key; a wrong one is a finding."""
-    signer = trust.signer_for(signature.keyid)
-    if signer is None or signer.key is None:
-        docket.remark(where, f"a signature by an unknown key: {signature.keyid}")
-        return False
-    if not is_signed(signer.key, signature.sig, envelope.signed_bytes()):
-        why = "a signature line of a trusted key is not by that key"
-        docket.found(number, where, signature.keyid, "another signature", why)
-        return False
-    return True
 
 
 def name_of(signer: TrustedSigner, key: VerifierKey) -> str:
@@ -238,40 +228,6 @@ def name_of(signer: TrustedSigner, key: VerifierKey) -> str:
     role = f" ({signer.role})" if signer.role else ""
     vouched = f", vouched for by {signer.vouched_by}" if signer.vouched_by else ""
     return f"{who}{role}, key {signer.fingerprint}{vouched}"
-
-
-def check_validity(
-    sealed: Sealed, signer: TrustedSigner | None, docket: Docket, now: datetime
-) -> None:
-    """Check 9: the key counted at the time in the statement."""
-    if signer is None:
-        docket.left(VALIDITY, "there is no trusted signer to judge")
-        return
-    moment = sealed.event.time
-    # (9) by the trust folder's dates; whether the statement's own time holds is check 10
-    why = signer.why_not_valid_at(moment)
-    if why:
-        said = clock.rfc3339(moment)
-        docket.found(VALIDITY, layout.STATEMENT, "a time at which the key counts", said, why)
-    if moment > now:
-        docket.remark(layout.STATEMENT, "its time lies in the future of this computer's clock")
-    docket.shown(VALIDITY, f"the key counted at {clock.rfc3339(moment)}")
-
-
-def check_time_stamp(
-    tokens: int, signer: TrustedSigner | None, trust: Trust, docket: Docket
-) -> None:
-    """Check 10: a trusted time for the signature; this version cannot read time stamps yet."""
-    # (10) required by the verifier alone: a key that ends, or require_timestamp
-    required = trust.require_timestamp or (signer is not None and signer.needs_time_stamp)
-    there = f"there are {tokens}, which this version cannot check" if tokens else "there is none"
-    if trust.require_timestamp:
-        asked = "; the trust folder requires one"
-    elif required:
-        asked = "; one is required, because the key has an end or was revoked"
-    else:
-        asked = "; none is required"
-    docket.left(TIME_STAMP, there + asked, required=required)
 
 
 def check_expected(data: bytes | None, expect: str | None, docket: Docket) -> None:

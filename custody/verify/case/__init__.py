@@ -13,12 +13,19 @@
    entered with exactly its statement and no other under its name, and no receipt or statement
    contradicts the ledger.
 
-All but 6 are required.  What lies in ``incoming/`` was never finished and is not looked into.
+8. Time stamps: those over the ledger's checkpoints are good and over trees that it had; no token
+   that was entered is gone.  With witnesses they say by when an entry existed, for 4 and for 9 of
+   each bundle.
+9. Watched files: the pieces of each follow one another without a gap or an overlap, and each chain
+   value follows from the pieces before it.
+
+All but 6 and 8 are required.  What lies in ``incoming/`` was never finished and is not looked into.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -30,10 +37,11 @@ from custody.ledger.memory import Memory
 from custody.ledger.reader import LedgerReader, Published
 from custody.verify.additions import Judge
 from custody.verify.bundle import silent
-from custody.verify.case import ledger, parts, summing
+from custody.verify.case import ledger, parts, stamps, summing, watched
 from custody.verify.case.agreement import Agreement
 from custody.verify.case.bundles import Bundles
 from custody.verify.case.checks import ATTACHMENTS, CHECKS
+from custody.verify.case.stamps import LedgerTime
 from custody.verify.docket import Docket
 from custody.verify.entries import Entries
 from custody.verify.layout import attachments
@@ -68,7 +76,9 @@ def verify_case(
     believed = certifying.believe_ledger(trust, LedgerReader(path / "ledger"))  # (4)
     for where, text in believed.said:
         docket.remark(where, text)
-    trust, entries = believed.trust, Entries(believed.trust, frozenset(named))
+    trust = believed.trust
+    time = LedgerTime(path, trust, now)
+    entries = Entries(trust, frozenset(named), time.latest)
     parts.layout(path, docket)  # (2)
     record = parts.read_record(path, docket)
     report, was_read = None, True
@@ -78,11 +88,16 @@ def verify_case(
         was_read = report is not None
     if record is not None:
         parts.record(path, record, entries.opened, docket, was_read=was_read)  # (1)
-    bundles = Bundles(path, trust, docket, now, progress)
+    time.told(entries)
+    bundles = Bundles(path, trust, docket, now, progress, time)
     bundles.look()  # (5)
     attached = _attached(path, trust, docket)  # (6)
     Agreement(path, entries, bundles, attached, docket).check(report)  # (7)
-    return summing.up(path, docket, report, entries, bundles, attached, given)
+    stamps.check(path, time, entries, bundles, docket, now)  # (8)
+    if was_read:
+        watched.check(path, docket)  # (9)
+    found = summing.up(path, docket, report, entries, bundles, attached, given)
+    return replace(found, clocks=time.case_clocks())
 
 
 def _attached(path: Path, trust: Trust, docket: Docket) -> dict[str, list[str]]:

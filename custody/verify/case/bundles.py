@@ -13,6 +13,7 @@ from custody.verify.bundle import verify_bundle
 from custody.verify.case.checks import BUNDLES
 from custody.verify.docket import Docket
 from custody.verify.result import MOST_GAPS, Progress, Verification
+from custody.verify.stamps import Ledgered
 
 
 class Bundles:
@@ -24,7 +25,13 @@ class Bundles:
     """
 
     def __init__(
-        self, path: Path, trust: Trust, docket: Docket, now: datetime, progress: Progress
+        self,
+        path: Path,
+        trust: Trust,
+        docket: Docket,
+        now: datetime,
+        progress: Progress,
+        time: Ledgered,
     ) -> None:
         self.verified: dict[str, Verification] = {}
         self.unlisted = 0
@@ -34,6 +41,7 @@ class Bundles:
         self._docket = docket
         self._now = now
         self._progress = progress
+        self._time = time
         self._room = MOST_GAPS
 
     @property
@@ -74,7 +82,9 @@ class Bundles:
             )
 
         try:
-            bundle = verify_bundle(self._path / path, self._trust, now=self._now, progress=progress)
+            bundle = verify_bundle(
+                self._path / path, self._trust, ledger=self._time, now=self._now, progress=progress
+            )
         except UnknownFormatError as err:
             docket.left(BUNDLES, f"{path}: {err.why}")
             docket.remark(path, err.why)

@@ -10,5 +10,7 @@ CHECKS = {
     5: "bundles",
     6: "attachments",
     7: "agreement",
+    8: "time stamps",
+    9: "watched files",
 }
-RECORD, LAYOUT, LEDGER, ENTRIES, BUNDLES, ATTACHMENTS, AGREEMENT = CHECKS
+RECORD, LAYOUT, LEDGER, ENTRIES, BUNDLES, ATTACHMENTS, AGREEMENT, STAMPS, WATCHED = CHECKS

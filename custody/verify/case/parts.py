@@ -15,9 +15,9 @@ from custody.formats.statement import Event, Subject
 from custody.verify.case.checks import LAYOUT, RECORD
 from custody.verify.docket import Docket
 
-_FILES = {cases.RECORD, "lock"}
+_FILES = {cases.RECORD, "lock", "watch.lock"}
 _NEEDED = ("bundles", "ledger")
-_PARTS = {*_NEEDED, "attachments", "transfers", "incoming"}
+_PARTS = {*_NEEDED, "attachments", "transfers", "timestamps", "incoming"}
 _LARGEST_RECORD = 65_536
 
 

@@ -1,0 +1,243 @@
+"""Trusted time: tokens in a bundle, and whether the key counted then (checks 9 and 10).
+
+A token is over the signature of the statement, or it is wrong.  One by an authority that the
+verifier has not pinned shows nothing, and never helps.  Beside tokens, the ledger may give a time:
+the checkpoint under which the statement is entered was stamped, or signed by a witness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from custody import clock, reading
+from custody.bundle import layout
+from custody.errors import CustodyError, FormatError
+from custody.identity import moments
+from custody.identity.signers import TrustedSigner
+from custody.identity.trust import Trust
+from custody.stamping import opinion, places
+from custody.stamping import token as tokens
+from custody.stamping.opinion import Opinion
+from custody.stamping.token import Token
+from custody.verify.clocks import Clocks, Reading, spelled
+from custody.verify.docket import Docket
+from custody.verify.seal import TIME_STAMP, VALIDITY, Sealed
+
+
+class Ledgered(Protocol):
+    """What the ledger of a case says of the time of what is entered in it."""
+
+    def clocks(self, statement: str) -> Clocks:
+        """The stamps and witnesses of checkpoints that cover a statement, by its digest."""
+
+    def covers(self, token: str, ends: datetime) -> bool:
+        """Whether a token, by its digest, was stamped over with the ledger before *ends*."""
+
+
+class Unledgered:
+    """A bundle on its own, beside no ledger."""
+
+    def clocks(self, statement: str) -> Clocks:  # noqa: ARG002
+        """None."""
+        return Clocks()
+
+    def covers(self, token: str, ends: datetime) -> bool:  # noqa: ARG002
+        """It cannot be known."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A token that is believed."""
+
+    path: str
+    token: Token
+    opinion: Opinion
+
+    @property
+    def reading(self) -> Reading:
+        """What the authority's clock showed."""
+        return Reading(self.opinion.authority, self.token.moment, "signature", self.token.accuracy)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the tokens of a bundle came to: those believed, and why others could not be judged."""
+
+    good: tuple[Stamp, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def read(
+    bag: Path, names: Sequence[str], sealed: Sealed | None, trust: Trust, docket: Docket
+) -> Tokens:
+    """Check 10, token by token.
+
+    :param names: the files in the directory of time stamps.
+    """
+    signature = None
+    if sealed is not None:
+        try:
+            signature = places.signature_of(sealed.envelope, sealed.event)
+        except FormatError:  # that check 8 says
+            signature = None
+    good, unknown = [], []
+    for name in names:
+        path = f"{layout.TIMESTAMPS}/{name}"
+        token = _read(bag, path, signature, docket)
+        if token is None:
+            continue
+        found = opinion.judge(token, trust.anchors)
+        if found.standing == "good":
+            good.append(Stamp(path, token, found))
+        elif found.standing == "bad":
+            docket.found(TIME_STAMP, path, f"a good token by {found.authority}", found.why, _BAD)
+        else:
+            claimed = found.authority or "an authority"
+            docket.remark(path, f"a time stamp that claims to be by {claimed}: {found.why}")
+            unknown.append(f"{path}: {found.why}")
+    return Tokens(tuple(good), tuple(unknown))
+
+
+_BAD = "the time stamp is not as its authority would have made it"
+
+
+def _read(bag: Path, path: str, signature: bytes | None, docket: Docket) -> Token | None:
+    try:
+        data = reading.read_beneath(bag, path, tokens.LARGEST_TOKEN)
+        token = tokens.read(data)
+    except CustodyError as err:
+        docket.trouble(TIME_STAMP, path, "a time stamp", err)
+        return None
+    if signature is None:
+        docket.remark(path, "there is no signature that it could be about")
+        return None
+    # (10) over these very bytes
+    if not token.is_over(signature):
+        why = "the time stamp is over other bytes than the statement's signature"
+        docket.found(TIME_STAMP, path, "a stamp over the signature", token.imprint.hex(), why)
+        return None
+    return token
+
+
+def settle(
+    sealed: Sealed | None,
+    signer: TrustedSigner | None,
+    trust: Trust,
+    found: Tokens,
+    witnessed: Sequence[Clocks],
+    ledger: Ledgered,
+    docket: Docket,
+    now: datetime,
+) -> Clocks:
+    """Checks 9 and 10, once receipts are known.
+
+    :param witnessed: what witnesses say on the receipts that prove the statement.
+    :param ledger: what the ledger of the case says, where the bundle lies in one.
+    """
+    more = [*witnessed, *([] if sealed is None else [ledger.clocks(sealed.sha256)])]
+    clocks = Clocks(
+        None if sealed is None else sealed.event.time,
+        (*(stamp.reading for stamp in found.good), *_each(item.authority for item in more)),
+        _each(item.witness for item in more),
+        _each(item.seen for item in more),
+    )
+    if sealed is None:
+        docket.left(VALIDITY, "there is no statement to judge")
+    else:
+        _validity(sealed, signer, clocks, docket, now)
+    _time_stamp(signer, trust, found, clocks, docket)
+    _remarks(found, clocks, ledger, docket, now)
+    return clocks
+
+
+def _each(listed: Iterable[Sequence[Reading]]) -> tuple[Reading, ...]:
+    return tuple(dict.fromkeys(item for readings in listed for item in readings))
+
+
+def _validity(
+    sealed: Sealed, signer: TrustedSigner | None, clocks: Clocks, docket: Docket, now: datetime
+) -> None:
+    """(9) The key counted, by the trust folder's dates, when the statement was signed."""
+    stated, first = sealed.event.time, clocks.first
+    if stated > now:
+        docket.remark(layout.STATEMENT, "its time lies in the future of this computer's clock")
+    if signer is None:
+        docket.left(VALIDITY, "there is no trusted signer to judge")
+        return
+    latest = None if first is None else first.latest
+    judged = moments.judge(signer, stated, latest)
+    if judged.standing == "open":
+        docket.left(VALIDITY, judged.why)
+        return
+    if judged.standing == "did-not-count":
+        said = clock.rfc3339(stated)
+        if latest is not None:
+            said += f", and at the latest {clock.rfc3339(latest)}"
+        wanted = "a time at which the key counts"
+        docket.found(VALIDITY, layout.STATEMENT, wanted, said, judged.why)
+        return
+    aside = signer.why_not_valid_at(stated)
+    if aside and first is not None:
+        said = f"its own time is {clock.rfc3339(stated)}, when {aside}; {first.name} shows another"
+        docket.remark(layout.STATEMENT, said)
+    moment = stated if latest is None else latest
+    docket.shown(VALIDITY, f"the key counted at {clock.rfc3339(moment)}")
+
+
+def _time_stamp(
+    signer: TrustedSigner | None, trust: Trust, found: Tokens, clocks: Clocks, docket: Docket
+) -> None:
+    """(10) Required by the verifier alone: for a key that ends, or by ``require_timestamp``."""
+    if clocks.authority:
+        first = min(clocks.authority, key=lambda item: item.latest)
+        shown = f"signed at the latest at {clock.rfc3339(first.latest)}, by {first.name}"
+        others = len(clocks.authority) - 1
+        docket.shown(TIME_STAMP, shown + (f" (and {others} more)" if others else ""))
+        return
+    ends = signer is not None and signer.needs_time_stamp
+    there = found.unknown[0] if found.unknown else "there is none"
+    if trust.require_timestamp:
+        docket.left(TIME_STAMP, f"{there}; the trust folder requires one")
+    elif ends and not clocks.seen:
+        why = "one is required, because the key has an end or was revoked"
+        docket.left(TIME_STAMP, f"{there}; {why}")
+    elif clocks.seen:
+        first = min(clocks.seen, key=lambda item: item.latest)
+        by = f"the witness {first.name} saw it entered at {clock.rfc3339(first.time)}"
+        docket.left(TIME_STAMP, f"{there}, but {by}", required=False)
+    else:
+        docket.left(TIME_STAMP, f"{there}; none is required", required=False)
+
+
+def _remarks(
+    found: Tokens, clocks: Clocks, ledger: Ledgered, docket: Docket, now: datetime
+) -> None:
+    """What changes no verdict: a clock that ran ahead, and stamps that are growing old."""
+    first = clocks.first
+    if clocks.ahead and first is not None:
+        docket.remark(
+            layout.STATEMENT,
+            f"the host's clock ran ahead of {first.name}'s by {spelled(clocks.ahead)}: the times"
+            " that the host gives are at least that much too late",
+        )
+    for stamp in found.good:
+        ends = stamp.opinion.ends
+        if ends is not None and ends < now and not ledger.covers(stamp.token.sha256, ends):
+            docket.remark(stamp.path, f"{ended(stamp.opinion)}; {UNCOVERED}")
+
+
+UNCOVERED = (
+    "no later stamp of a ledger shows here that the token is older than that: whoever has the"
+    " authority's old key could have made it since"
+)
+
+
+def ended(found: Opinion) -> str:
+    """That the certificate of an authority has ended since it stamped."""
+    shown = "" if found.ends is None else clock.rfc3339(found.ends)
+    return f"the certificate of {found.authority} ended at {shown}"
