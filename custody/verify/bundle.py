@@ -135,6 +135,7 @@ def verify_bundle(
         ),
         bundle_id=found.bundle_id,
         signer=signer,
+        countersigners=tuple(others.good),
         claimed_key="" if sealed is None else str(sealed.key),
         sealed_at=None if sealed is None else sealed.event.time,
         statement_sha256="" if sealed is None else sealed.sha256,

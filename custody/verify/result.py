@@ -92,6 +92,7 @@ class Verification:
     :ivar hint: the next step where something needed is missing.
     :ivar bundle_id: what the bundle calls itself; a case has none, nor the next five.
     :ivar signer: the trusted signer of the statement.
+    :ivar countersigners: the other trusted signers whose signature over it counts.
     :ivar claimed_key: the verifier key that the statement names, trusted or not.
     :ivar sealed_at: the time in the statement, by its signer's clock.
     :ivar statement_sha256: the digest of the sealed statement's file.
@@ -119,6 +120,7 @@ class Verification:
     hint: str = ""
     bundle_id: str = ""
     signer: TrustedSigner | None = None
+    countersigners: tuple[TrustedSigner, ...] = ()
     claimed_key: str = ""
     sealed_at: datetime | None = None
     statement_sha256: str = ""
@@ -159,6 +161,7 @@ class Verification:
             document |= {
                 "bundle_id": self.bundle_id or None,
                 "signer": None if self.signer is None else self.signer.as_json(),
+                "countersigners": [item.as_json() for item in self.countersigners],
                 "claimed_key": self.claimed_key or None,
                 "stated": dict(self.stated),
                 "sealed_at": None if self.sealed_at is None else clock.rfc3339(self.sealed_at),

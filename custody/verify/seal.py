@@ -12,11 +12,10 @@ from custody import clock, reading
 from custody.bundle import layout
 from custody.errors import CustodyError, FormatError
 from custody.formats import bagit, dsse, statement, vkey
-from custody.formats.dsse import Envelope, Signature
+from custody.formats.dsse import Envelope
 from custody.formats.statement import Event, Subject
 from custody.formats.vkey import VerifierKey
 from custody.identity.signers import TrustedSigner
-from custody.identity.signing import is_signed
 from custody.identity.trust import Trust
 from custody.ledger.checkpoint import Checkpoint
 from custody.verify import signed
