@@ -98,19 +98,19 @@ def verify_bundle(
     read = payload.check(path, inside, found.oxum, found.hashed, docket, progress)  # (4) (5)
     tags.check_acquisition(path, found, read, docket)  # (6)
     signer, others = None, Others()
+    tokens = stamps.read(path, inside, sealed, trust, docket)  # (10), each token
     trust = certified.believe(path, inside, trust, docket)  # (8), what desks said of keys
     if sealed is not None:
         seal.check_statement(sealed, found, read, docket)  # (7), what it says
-        signer, others = seal.check_signature(sealed, trust, docket, {})  # (8)
-    additions.check_countersignatures(path, inside, sealed, trust, docket, others, {})  # (8)
+        signer, others = seal.check_signature(sealed, trust, docket, tokens.latest)  # (8)
+    additions.check_countersignatures(  # (8)
+        path, inside, sealed, trust, docket, others, tokens.latest
+    )
     if sealed is None:
         docket.left(seal.SIGNATURE, "there is no statement to judge")
     else:
         seal.check_named(sealed, named, others, docket)  # (8)
     lacking = roles.check(seal.SIGNATURE, signer, others, trust, docket)  # (8)
-    tokens = stamps.read(
-        path, inside.additions.get(layout.TIMESTAMPS, []), sealed, trust, docket
-    )  # (10), each token
     listed = inside.additions.get(layout.RECEIPTS, [])
     proved = receipts.check(path, listed, data, sealed, trust, docket)  # (11)
     clocks = stamps.settle(

@@ -1,21 +1,25 @@
 """Trusted time: tokens in a bundle, and whether the key counted then (checks 9 and 10).
 
-A token is over the signature of the statement, or it is wrong.  One by an authority that the
+A token is over the signature of the statement, or of a countersignature or an event beside it; or
+it is wrong.  One by an authority that the
 verifier has not pinned shows nothing, and never helps.  Beside tokens, the ledger may give a time:
 the checkpoint under which the statement is entered was stamped, or signed by a witness.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from custody import clock, reading
 from custody.bundle import layout
-from custody.errors import CustodyError, FormatError
+from custody.errors import CustodyError, FormatError, StorageError
+from custody.formats import dsse
 from custody.identity import moments
 from custody.identity.signers import TrustedSigner
 from custody.identity.trust import Trust
@@ -25,6 +29,7 @@ from custody.stamping.opinion import Opinion
 from custody.stamping.token import Token
 from custody.verify.clocks import Clocks, Reading, spelled
 from custody.verify.docket import Docket
+from custody.verify.layout import Inside
 from custody.verify.seal import TIME_STAMP, VALIDITY, Sealed
 
 
@@ -66,62 +71,100 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What the tokens of a bundle came to: those believed, and why others could not be judged."""
+    """What the tokens of a bundle came to.
+
+    :ivar good: those over the statement's own signature that are believed.
+    :ivar unknown: why others could not be judged.
+    :ivar latest: by when each signature existed at the latest, by its bytes; those of
+        countersignatures and of events are among them.
+    """
 
     good: tuple[Stamp, ...] = ()
     unknown: tuple[str, ...] = ()
+    latest: Mapping[bytes, datetime] = field(default_factory=dict)
 
 
-def read(
-    bag: Path, names: Sequence[str], sealed: Sealed | None, trust: Trust, docket: Docket
-) -> Tokens:
-    """Check 10, token by token.
-
-    :param names: the files in the directory of time stamps.
-    """
-    signature = None
-    if sealed is not None:
-        try:
-            signature = places.signature_of(sealed.envelope, sealed.event)
-        except FormatError:  # that check 8 says
-            signature = None
+def read(bag: Path, inside: Inside, sealed: Sealed | None, trust: Trust, docket: Docket) -> Tokens:
+    """Check 10, token by token; the checks of signatures need what it says."""
     good, unknown = [], []
-    for name in names:
+    latest: dict[bytes, datetime] = {}
+    signatures = _Signatures(bag, inside, sealed)
+    for name in inside.additions.get(layout.TIMESTAMPS, []):
         path = f"{layout.TIMESTAMPS}/{name}"
-        token = _read(bag, path, signature, docket)
+        token, signature = _read(bag, path, signatures, docket)
         if token is None:
             continue
         found = opinion.judge(token, trust.anchors)
-        if found.standing == "good":
-            good.append(Stamp(path, token, found))
-        elif found.standing == "bad":
+        if found.standing == "bad":
             docket.found(TIME_STAMP, path, f"a good token by {found.authority}", found.why, _BAD)
-        else:
+        elif found.standing == "unknown":
             claimed = found.authority or "an authority"
             docket.remark(path, f"a time stamp that claims to be by {claimed}: {found.why}")
             unknown.append(f"{path}: {found.why}")
-    return Tokens(tuple(good), tuple(unknown))
+        else:
+            latest[signature] = min(token.latest, latest.get(signature, token.latest))
+            if signature == signatures.own:
+                good.append(Stamp(path, token, found))
+    return Tokens(tuple(good), tuple(unknown), latest)
 
 
 _BAD = "the time stamp is not as its authority would have made it"
 
 
-def _read(bag: Path, path: str, signature: bytes | None, docket: Docket) -> Token | None:
+class _Signatures:
+    """The signatures in a bundle that a token may be over: of its statement, and of additions.
+
+    :ivar own: the statement's, by the key that it names.
+    :ivar are_whole: all of them could be read.
+    """
+
+    def __init__(self, bag: Path, inside: Inside, sealed: Sealed | None) -> None:
+        self.own = b""
+        self.are_whole = sealed is not None
+        envelopes = [] if sealed is None else [sealed.envelope]
+        if sealed is not None:
+            with suppress(FormatError):  # that check 8 says
+                self.own = places.signature_of(sealed.envelope, sealed.event)
+        for folder in (layout.COUNTERSIGNATURES, layout.EVENTS):
+            for name in inside.additions.get(folder, []):
+                try:
+                    data = reading.read_beneath(bag, f"{folder}/{name}", dsse.LARGEST_ENVELOPE)
+                    envelopes.append(dsse.load(data))
+                except StorageError:
+                    self.are_whole = False
+                except CustodyError:  # its own check says so
+                    continue
+        self._every = {line.sig for envelope in envelopes for line in envelope.signatures}
+        self._found: dict[str, dict[bytes, bytes]] = {}
+
+    def under(self, token: Token) -> bytes | None:
+        """The signature that a token is over."""
+        if token.algorithm not in self._found:
+            self._found[token.algorithm] = {
+                hashlib.new(token.algorithm, sig).digest(): sig for sig in self._every
+            }
+        return self._found[token.algorithm].get(token.imprint)
+
+
+def _read(
+    bag: Path, path: str, signatures: _Signatures, docket: Docket
+) -> tuple[Token | None, bytes]:
     try:
         data = reading.read_beneath(bag, path, tokens.LARGEST_TOKEN)
         token = tokens.read(data)
     except CustodyError as err:
         docket.trouble(TIME_STAMP, path, "a time stamp", err)
-        return None
+        return None, b""
+    # (10) over the bytes of a signature that is here
+    signature = signatures.under(token)
+    if signature is None and not signatures.are_whole:
+        docket.unread(TIME_STAMP, path, "what it may be over cannot be read")
+        return None, b""
     if signature is None:
-        docket.remark(path, "there is no signature that it could be about")
-        return None
-    # (10) over these very bytes
-    if not token.is_over(signature):
-        why = "the time stamp is over other bytes than the statement's signature"
-        docket.found(TIME_STAMP, path, "a stamp over the signature", token.imprint.hex(), why)
-        return None
-    return token
+        why = "the time stamp is over other bytes than the signatures here"
+        docket.found(TIME_STAMP, path, "a stamp over a signature", token.imprint.hex(), why)
+        return None, b""
+    return token, signature
 
 
 def settle(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from authority import Authority
-from verify_bench import LOG, NOW, SIGNER, TRUST, check, failed, reseal, status, trusting
+from verify_bench import LOG, NOW, SIGNER, TRUST, check, failed, key, reseal, status, trusting
 
 from custody.bundle import layout
 from custody.formats import dsse, note
@@ -149,6 +149,24 @@ def test_a_token_of_an_earlier_signature_fails(bag: Path, authority: Authority) 
     assert 10 in failed(check(bag, believing(TRUST, authority)))
 
 
+def test_a_countersignature_may_be_stamped(bag: Path, authority: Authority) -> None:
+    """A second signature by a key with an end counts where it was stamped before that."""
+    made = dsse.load((bag / layout.STATEMENT).read_bytes())
+    sig = EXAMINER.sign(made.signed_bytes())
+    keyid = EXAMINER.key.fingerprint()
+    folder = bag / layout.COUNTERSIGNATURES
+    folder.mkdir(exist_ok=True)
+    line = dsse.Signature(keyid, sig)
+    (folder / f"{keyid}.dsse.json").write_bytes(dsse.dump(replace(made, signatures=(line,))))
+    signers = (*TRUST.signers, *trusting(EXAMINER, revoked_at=LONG_AFTER).signers)
+    trust = believing(replace(TRUST, signers=signers), authority)
+    assert check(bag, trust).countersigners == ()
+    put(bag, authority.stamp(sig, AFTER))
+    found = check(bag, trust)
+    assert [item.fingerprint for item in found.countersigners] == [keyid]
+    assert (found.verdict, found.clocks.authority) == ("ok", ())  # it dates no other signature
+
+
 @pytest.mark.parametrize("defect", ["HTML", "empty", "cut off", "long"])
 def test_what_is_no_token_fails(defect: str, bag: Path, authority: Authority) -> None:
     """Whatever lies among the time stamps is one."""
@@ -242,6 +260,7 @@ def test_the_clocks_are_three_figures(bag: Path, authority: Authority) -> None:
     assert document["witness"] == []
 
 
+EXAMINER = key("eve", 9)
 WITNESS = Signer.generate("witness.example/w", 4)
 
 
