@@ -58,8 +58,8 @@ def verify(
     """
     if kind_of(path) == "bundle":
         if given:
-            hint = f"custody ledger receipt {path} --ledger DIR, then custody ledger verify"
-            raise UsageError("verify", path, "a checkpoint goes with a whole case", hint=hint)
+            why = "a checkpoint is compared with a ledger, and a bundle holds none"
+            raise UsageError("verify", path, why, hint=_with_its_ledger(path))
         found = verify_bundle(path, trust, expect=expect, named=named, now=now, progress=progress)
         return _with_name(found)
     if expect is not None:
@@ -68,6 +68,14 @@ def verify(
     return verify_case(
         path, trust, memory=memory, given=given, named=named, now=now, progress=progress
     )
+
+
+def _with_its_ledger(bundle: Path) -> str:
+    """Where a checkpoint can be compared with what the bundle was entered in."""
+    case = Path(os.path.realpath(bundle)).parent.parent
+    if (case / RECORD).is_file():
+        return f"custody verify {case} --checkpoint FILE"
+    return "custody ledger verify --ledger DIR --checkpoint FILE"
 
 
 def _with_name(found: Verification) -> Verification:

@@ -483,6 +483,25 @@ def test_a_checkpoint_from_paper(custody: Any, desk: Desk, tmp_path: Path) -> No
     custody(*verify, "--ledger", desk.ledger, env=elsewhere, exit_code=2)
 
 
+def test_a_checkpoint_is_compared_with_a_ledger_alone(
+    custody: Any, desk: Desk, tmp_path: Path
+) -> None:
+    """With a bundle it is a mistake, exit 2, and the hint says what to type for its case or not."""
+    (tmp_path / "source").write_text("evidence\n")
+    custody("collect", tmp_path / "source", "--case", desk.directory, exit_code=0)
+    (bundle,) = (desk.directory / "bundles").iterdir()
+    apart = shutil.copytree(bundle, tmp_path / bundle.name)
+    kept = tmp_path / "kept"
+    kept.write_text(custody("ledger", "checkpoint", "--case", desk.directory).stdout)
+    done = custody("verify", bundle, "--checkpoint", kept, exit_code=2)
+    assert "a checkpoint is compared with a ledger, and a bundle holds none" in done.stderr
+    assert f"hint: custody verify {desk.directory} --checkpoint FILE" in done.stderr
+    custody("verify", desk.directory, "--checkpoint", kept, exit_code=0)
+    done = custody("verify", apart, "--checkpoint", kept, exit_code=2)
+    assert "hint: custody ledger verify --ledger DIR --checkpoint FILE" in done.stderr
+    custody("ledger", "verify", "--ledger", desk.ledger, "--checkpoint", kept, exit_code=0)
+
+
 def test_a_busy_ledger_is_exit_13_with_the_holder(custody: Any, desk: Desk, tmp_path: Path) -> None:
     """Who writes is named by process id; nothing is written, and waiting has an end."""
     source = tmp_path / "source"
