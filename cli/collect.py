@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 
 app = Verb("Preserve logs in a sealed bundle.")
 
-_SIZE = re.compile(r"([0-9]+)([KMGT]?)(?:i?B)?\Z", re.IGNORECASE)
 _GAPS_SHOWN = 50
 _LONGEST_PERSON = 1_000
 _FIRST_WAIT = 2.0  # another collection enters its bundle in less; a watch or a check may not
@@ -102,24 +98,24 @@ def collect(
     """
     from custody import collect as workflow
 
+    from . import passphrase
+
     request = _request(
         workflow.Request(
             sources=tuple(source or ()),
             exclude=tuple(exclude or ()),
-            max_size=_size(max_size),
+            max_size=options.size("--max-size", max_size),
             one_file_system=one_file_system,
             note=options.plain_text("--note", note),
             authority=options.plain_text("--authority", authority),
             evidence_number=options.plain_text("--evidence-number", evidence_number),
             command=tuple(sys.argv),
-            secrets=_secrets(passphrase_file, passphrase_fd),
+            secrets=passphrase.secrets(passphrase_file, passphrase_fd),
         )
     )
     case_path = _case_path(request, output, dry_run=dry_run)
     if dry_run:
         return _dry_run(request, case_path, output)
-    from . import passphrase
-
     found = None if incident is None else record_file.assessed(incident, None)
     secret = passphrase.source(passphrase_file, passphrase_fd)
     destination, signer, actor = _ready(case_path, output, key, collector, secret)
@@ -169,31 +165,6 @@ def _request(request: Request) -> Request:
             "collect", None, "no source is named", hint="custody collect /var/log --output DIR"
         )
     return request
-
-
-def _secrets(passphrase_file: Path | None, passphrase_fd: int | None) -> tuple[Path, ...]:
-    """What must not come into a bundle, wherever it lies."""
-    from . import passphrase
-
-    files = passphrase.files(passphrase_file)
-    if passphrase_fd is not None:
-        with suppress(OSError):  # no such system, or no such descriptor: reading it will say so
-            files = (*files, Path(os.readlink(f"/proc/self/fd/{passphrase_fd}")))
-    try:
-        return (options.home() / "keys", *files)
-    except UsageError:  # without a home there are no keys
-        return files
-
-
-def _size(text: str) -> int | None:
-    if not text:
-        return None
-    match = _SIZE.match(text)
-    if match is None:
-        raise UsageError("read the command line", "--max-size", f"{text} is not a size like 500M")
-    if len(match.group(1)) > 16:
-        raise UsageError("read the command line", "--max-size", "larger than any file")
-    return int(match.group(1)) << (10 * " KMGT".index(match.group(2).upper() or " "))
 
 
 def _case_path(request: Request, output: Path | None, *, dry_run: bool) -> Path | None:

@@ -252,6 +252,11 @@ def warning(text: object) -> None:
         _err(f"custody: warning: {safe(text)}")
 
 
+def alarm(document: Mapping[str, Any]) -> None:
+    """Say on one line of JSON, whatever the mode, what must be known at once."""
+    _err(_json({"schema": "custody.alarm/v1", **document}))
+
+
 def error(what: str, thing: str | None, why: str, hint: str, code: int) -> None:
     """Say why the run ends here, and what to do next."""
     if _State.mode.json:
@@ -357,6 +362,21 @@ class Progress:
         line = f"custody: {self._doing}: {text}"[: _columns() - 1]
         _write_err("\r" + line.ljust(self._shown))
         self._shown = len(line)
+
+
+class StatusLine(Progress):
+    """How something is that goes on and on, in the same place."""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a person at a terminal who sees it."""
+        return self._on
+
+    def show(self, text: str) -> None:
+        """Show *text* from now on."""
+        if self._is_due():
+            _State.progress = self
+            self._show(text)
 
 
 def _columns() -> int:

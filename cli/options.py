@@ -23,6 +23,9 @@ from custody.formats import vkey
 
 from . import console
 
+_SIZE = re.compile(r"([0-9]+)([KMGT]?)(?:i?B)?\Z", re.IGNORECASE)
+_LONGEST_SIZE = 16
+
 TrustOption = Annotated[
     Path | None,
     typer.Option(
@@ -209,6 +212,21 @@ def user_name() -> str:
     except (ImportError, KeyError):
         name = os.environ.get("USERNAME", "")
     return re.sub(r"[^A-Za-z0-9._@-]", "", name).lstrip("._@-")[:64] or "signer"
+
+
+def size(option: str, text: str) -> int | None:
+    """A number of bytes such as ``500M``; None for an empty text.
+
+    :raises UsageError: if it is none.
+    """
+    if not text:
+        return None
+    match = _SIZE.match(text)
+    if match is None:
+        raise UsageError("read the command line", option, f"{text} is not a size like 500M")
+    if len(match.group(1)) > _LONGEST_SIZE:
+        raise UsageError("read the command line", option, "larger than any file")
+    return int(match.group(1)) << (10 * " KMGT".index(match.group(2).upper() or " "))
 
 
 def plain_text(option: str, text: str) -> str:

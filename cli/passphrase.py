@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from custody.errors import InputError, KeyAccessError, UsageError
 from custody.identity.keys import KeyFolder, Passphrase
 from custody.identity.signing import Signer
 
-from . import console
+from . import console, options
 
 _ENVIRONMENT = "CUSTODY_PASSPHRASE_FILE"
 _LONGEST = 1023  # what openssl reads from a file, so that both read the same
@@ -52,6 +53,18 @@ def files(file: Path | None = None) -> tuple[Path, ...]:
     named = os.environ.get(_ENVIRONMENT)
     both = (file, Path(named) if named else None)
     return tuple(path for path in both if path is not None)
+
+
+def secrets(file: Path | None, fd: int | None) -> tuple[Path, ...]:
+    """What must not come into a bundle, wherever it lies: the keys, and where passphrases are."""
+    named = files(file)
+    if fd is not None:
+        with suppress(OSError):  # no such system, or no such descriptor: reading it will say so
+            named = (*named, Path(os.readlink(f"/proc/self/fd/{fd}")))
+    try:
+        return (options.home() / "keys", *named)
+    except UsageError:  # without a home there are no keys
+        return named
 
 
 def refuse_any(file: Path | None, fd: int | None) -> None:

@@ -159,6 +159,41 @@ def _create_staged(path: Path, data: bytes) -> None:
         raise
 
 
+def create_from(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file that must not exist yet from pieces as they come; it appears whole or not.
+
+    Whatever *pieces* raises is passed on, and nothing is left behind but after a crash.
+
+    :raises ExistsError: if something stands at *path*, or at ``<name>.new``.
+    :raises StorageError: if it could not be written durably.
+    """
+    staged = path.with_name(path.name + ".new")
+    taken = next((name for name in (path, staged) if os.path.lexists(name)), None)
+    if taken is not None:
+        raise ExistsError("create", taken, "it exists already; nothing was overwritten")
+    try:
+        fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+    except OSError as err:
+        raise storage_error("create", path, err) from err
+    try:
+        try:
+            for piece in pieces:
+                write_all(fd, piece)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        _rename_new(staged, path)
+        sync_directory(path.parent)
+    except BaseException as err:
+        with suppress(OSError):
+            os.unlink(staged)
+        if isinstance(err, FileExistsError):
+            raise ExistsError("create", path, "it exists already; nothing was overwritten") from err
+        if isinstance(err, OSError) and not isinstance(err, StorageError):
+            raise storage_error("create", path, err) from err
+        raise
+
+
 def create_or_equal(path: Path, data: bytes) -> None:
     """Write a file that may exist already with exactly these bytes.
 

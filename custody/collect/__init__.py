@@ -21,7 +21,7 @@ from custody.collect.planning import Plan, prepare
 from custody.collect.records import ACQUISITION_SCHEMA, MOST_PATH_BYTES_KEPT
 from custody.collect.request import LONGEST_WORDS, Progress, Request, check_words
 from custody.collect.result import MOST_GAPS_KEPT, Collected, Gap
-from custody.collect.running import run
+from custody.collect.running import Source, run
 
 __all__ = [
     "ACQUISITION_SCHEMA",
@@ -35,6 +35,7 @@ __all__ = [
     "Plan",
     "Progress",
     "Request",
+    "Source",
     "check_words",
     "prepare",
     "run",

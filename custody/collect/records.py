@@ -51,6 +51,7 @@ def acquisition(
         "outcomes": dict(collected.outcomes),
         "files": collected.files,
         "bytes": collected.bytes,
+        "watch": _watch(plan),
     }
     return {key: value for key, value in record.items() if value not in ("", [], None, {})}
 
@@ -88,6 +89,8 @@ def sealed_event(
         "host": _hostname(record),
         "tool": f"custody {record['tool']['version']}",
     }
+    if plan.request.watch_seconds is not None:
+        details["watch"] = _watch(plan)
     if plan.request.evidence_number:
         details["evidence_number"] = plan.request.evidence_number
     words = {
@@ -105,6 +108,12 @@ def sealed_event(
         _newest_checkpoint(case),
         details,
     )
+
+
+def _watch(plan: Plan) -> dict[str, int] | None:
+    """What says that a bundle holds the pieces of a watch."""
+    every = plan.request.watch_seconds
+    return None if every is None else {"every": every}
 
 
 def _hostname(record: Mapping[str, Any]) -> str:

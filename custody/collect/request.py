@@ -25,6 +25,7 @@ class Request:
     :ivar one_file_system: leave out mounts below a source.
     :ivar command: the command line, without secrets, for the record.
     :ivar secrets: our own keys and passphrases, which are left out wherever they lie.
+    :ivar watch_seconds: how often a watch seals what was appended; None where all is collected.
     """
 
     sources: Sequence[str]
@@ -36,6 +37,7 @@ class Request:
     evidence_number: str = ""
     command: Sequence[str] = ()
     secrets: Sequence[Path] = ()
+    watch_seconds: int | None = None
 
 
 def check_words(request: Request) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from custody import clock, durable, entering
 from custody.acquire import host, outcomes
 from custody.acquire.acquisition import acquire
 from custody.acquire.metadata import Record
+from custody.acquire.reader import Create
 from custody.bundle.draft import Draft
 from custody.bundle.renamed import require_kept
 from custody.collect import records
@@ -29,6 +30,9 @@ from custody.formats.statement import Actor
 from custody.identity import signing
 from custody.identity.signing import Signer
 
+Source = Callable[[Create], Generator[Record]]
+"""Makes payload files with what it is given, and gives a record for every path."""
+
 
 def run(
     plan: Plan,
@@ -38,10 +42,12 @@ def run(
     now: Callable[[], datetime],
     progress: Progress = lambda *_: None,
     published: Callable[[Collected], None] | None = None,
+    source: Source | None = None,
 ) -> Collected:
     """Collect, seal and enter.
 
     :param now: the clock; asked at the start, at the end of reading, and when sealing.
+    :param source: reads and gives the records, in the walk's order; None reads every source whole.
     :param published: called when the bundle has its name, before anything is entered: whatever it
         attaches goes into the ledger together with the bundle.
     :raises StorageError: if the destination cannot be written, or gives back other bytes.
@@ -61,7 +67,8 @@ def run(
         plan = replace(plan, rules=replace(plan.rules, destinations=own))
         try:
             with Draft(staged) as draft:
-                envelope = _fill(
+                _read(plan, draft, collected, progress, source)
+                envelope = _seal(
                     plan, draft, collected, signer, actor, facts, started, now, progress
                 )
         except (KeyboardInterrupt, InterruptedCollection) as err:
@@ -74,7 +81,7 @@ def run(
     return collected
 
 
-def _fill(
+def _seal(
     plan: Plan,
     draft: Draft,
     collected: Collected,
@@ -85,8 +92,7 @@ def _fill(
     now: Callable[[], datetime],
     progress: Progress,
 ) -> bytes:
-    """Everything that goes into the draft, the signed statement last; returns that."""
-    _read(plan, draft, collected, progress)
+    """Everything that goes into the draft after the payload, the signed statement last."""
     finished = now()
     record = records.acquisition(plan, collected, actor, facts, started, finished)
     _read_back(draft, progress)
@@ -129,14 +135,19 @@ def _bundle_id(started: datetime, hostname: str) -> str:
     return f"{clock.compact(started)}-{slug}-{secrets.token_hex(3)}"
 
 
-def _read(plan: Plan, draft: Draft, collected: Collected, progress: Progress) -> None:
+def _read(
+    plan: Plan, draft: Draft, collected: Collected, progress: Progress, source: Source | None
+) -> None:
     seen = plan.survey
 
     def tick(of_this_file: int) -> None:
         done = draft.totals.bytes + of_this_file
         progress(draft.totals.files, done, seen.files, seen.bytes)
 
-    found = acquire(plan.sources, plan.rules, plan.accounts, draft.payload.create, tick)
+    if source is None:
+        found = acquire(plan.sources, plan.rules, plan.accounts, draft.payload.create, tick)
+    else:
+        found = source(draft.payload.create)
     try:
         for record in found:
             draft.add(record)

@@ -1,0 +1,143 @@
+"""Put a watched file together again from its pieces, and prove what came out.
+
+A path may have had several contents: before and after each rotation, truncation or rewriting.
+Each is a file of its own.  The inventories are pinned by the ledger's own entries, each piece by
+its digest, and the pieces of a content by their chain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from custody import clock, durable, pieces, reading
+from custody.case import Case
+from custody.errors import DifferenceError, NotFoundError
+from custody.pieces import Chains, Part
+
+_CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class Content:
+    """One content of a path: its pieces in order, and the path it had last."""
+
+    generation: str
+    parts: list[Part] = field(default_factory=list)
+    path: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return sum(part.piece.length for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A file that was put together: its SHA-256 (hex) is that of all its pieces, in order."""
+
+    path: Path
+    content: Content
+    sha256: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        parts = self.content.parts
+        return {
+            "path": str(self.path),
+            "generation": self.content.generation,
+            "bytes": self.content.size,
+            "sha256": self.sha256,
+            "pieces": len(parts),
+            "first_sealed": clock.rfc3339(parts[0].bundle.time),
+            "last_sealed": clock.rfc3339(parts[-1].bundle.time),
+            "last_path": self.content.path.decode("utf-8", "backslashreplace"),
+        }
+
+
+def contents(case: Case, path: bytes, at: datetime | None = None) -> list[Content]:
+    """Every content that *path* had, the newest first.
+
+    :param at: leave out what was sealed after this moment.
+    :raises NotFoundError: if no bundle of a watch has a piece of it.
+    :raises DifferenceError: if its pieces have a gap.
+    """
+    wanted = _generations(case, path, at)
+    found: dict[str, Content] = {name: Content(name) for name in wanted}
+    chains = Chains()
+    for part in _parts(case, at):
+        if part.piece.generation not in found:
+            continue
+        for one, problem in chains.take(part):
+            if problem:
+                raise _gap(one, problem)
+            content = found[one.piece.generation]
+            content.path = one.path
+            if one.payload:
+                content.parts.append(one)
+    for part, end in chains.left():
+        raise _gap(part, f"the bytes from {end} to {part.piece.offset} are nowhere")
+    listed = [content for content in found.values() if content.parts]
+    if not listed:
+        shown = path.decode("utf-8", "backslashreplace")
+        why = "no bundle of a watch in this case has a piece of it"
+        hint = "custody history lists what a case has of a file that was collected whole"
+        raise NotFoundError("restore", shown, why, hint=hint)
+    return list(reversed(listed))
+
+
+def _generations(case: Case, path: bytes, at: datetime | None) -> list[str]:
+    """The contents that had this name at some time, in the order in which they came to it."""
+    return list(dict.fromkeys(p.piece.generation for p in _parts(case, at) if p.path == path))
+
+
+def _parts(case: Case, at: datetime | None) -> Iterator[Part]:
+    for bundle in pieces.bundles(case.ledger, case.bundles):
+        if at is None or bundle.time <= at:
+            yield from bundle.parts()
+
+
+def _gap(part: Part, problem: str) -> DifferenceError:
+    hint = f"custody verify {part.bundle.directory.parent.parent}"
+    why = f"a piece does not fit: {problem}"
+    return DifferenceError("restore", part.bundle.name, why, hint=hint)
+
+
+def write(content: Content, target: Path) -> Restored:
+    """Write one content to a new file.
+
+    :raises ExistsError: if something stands at *target*.
+    :raises DifferenceError: if a piece is not what its record says; nothing is written then.
+    :raises StorageError: if it could not be written.
+    """
+    digest = hashlib.sha256()
+
+    def data() -> Iterator[bytes]:
+        for part in content.parts:
+            for piece in _payload(part):
+                digest.update(piece)
+                yield piece
+
+    with durable.private_umask():
+        durable.create_from(target, data())
+    return Restored(target, content, digest.hexdigest())
+
+
+def _payload(part: Part) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    with reading.open_beneath(part.bundle.directory, part.payload) as fd:
+        try:
+            while piece := os.read(fd, _CHUNK):
+                digest.update(piece)
+                yield piece
+        except OSError as err:
+            raise durable.storage_error("read", part.payload, err) from err
+    if digest.hexdigest() != part.sha256:
+        why = "its content is not what was sealed; nothing was written"
+        hint = f"custody verify {part.bundle.directory}"
+        raise DifferenceError("restore", part.payload, why, hint=hint)

@@ -1,0 +1,131 @@
+"""One content of one file: how far it is sealed, and what is held of the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from custody.acquire import metadata
+from custody.watch.prefix import Samples
+
+READ = 1 << 20
+
+Identity = tuple[int, int]
+"""Device and inode."""
+
+
+@dataclass(slots=True)
+class Followed:
+    """A content that is followed: a file, until it is truncated or rewritten.
+
+    :ivar path: its present raw path; *sealed_path* the one in its last record, empty before.
+    :ivar generation: what this content is called in the inventory, unique in the case.
+    :ivar status: the last look at it.
+    :ivar born: when the file was made, decimal nanoseconds; empty where the system does not tell.
+    :ivar offset: how many bytes are sealed; *chain* is the chain value there, in hex.
+    :ivar bundle: the last bundle that has a piece of it, as far as this run knows.
+    :ivar held: what follows, read and not sealed; *held_since* when the first of it was read.
+    :ivar whole: the running SHA-256 of all bytes up to the end of *held*; only its digest for one
+        whose file was never opened here; None if it is not known.
+    :ivar fd: open while the file is active.
+    :ivar ended: it has no file any more, or its file has another content by now.
+    :ivar gone: no name leads to its file; it may still be written to by whoever has it open.
+    :ivar explained: a compressed copy of it was found, so that it may go.
+    :ivar last_change: when it was last seen to change, by the monotonic clock.
+    """
+
+    path: bytes
+    generation: str
+    status: os.stat_result
+    born: str = ""
+    count: int = 0
+    sealed_path: bytes = b""
+    offset: int = 0
+    chain: str = ""
+    bundle: str = ""
+    held: bytearray = field(default_factory=bytearray)
+    held_since: int = 0
+    whole: Any = field(default_factory=hashlib.sha256)
+    samples: Samples = field(default_factory=Samples)
+    fd: int | None = None
+    ended: bool = False
+    gone: bool = False
+    explained: bool = False
+    last_change: float = 0.0
+
+    @property
+    def identity(self) -> Identity:
+        """Device and inode of its file."""
+        return self.status.st_dev, self.status.st_ino
+
+    @property
+    def end(self) -> int:
+        """How many bytes of it are sealed or held."""
+        return self.offset + len(self.held)
+
+    @property
+    def directory(self) -> bytes:
+        """The raw path of the directory that it is in."""
+        return self.path.rpartition(b"/")[0]
+
+    @property
+    def behind(self) -> int:
+        """How many bytes it was last seen to have that are neither sealed nor held."""
+        return 0 if self.ended else max(0, self.status.st_size - self.end)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the next bundle has something to say of it."""
+        renamed = bool(self.sealed_path) and self.sealed_path != self.path
+        return bool(self.held) or self.behind > 0 or not self.sealed_path or renamed
+
+    def digest(self) -> bytes:
+        """The SHA-256 of all that is known of it."""
+        return self.whole if isinstance(self.whole, bytes) else bytes(self.whole.digest())
+
+    def hold(self, room: int) -> int:
+        """Read what follows, at most *room* bytes, so that it is here if it is deleted there.
+
+        :returns: how many bytes that were.
+        :raises OSError: if it cannot be read.
+        """
+        if self.fd is None:
+            return 0
+        wanted = min(room, self.status.st_size - self.end)
+        done = 0
+        while done < wanted:
+            data = os.pread(self.fd, min(READ, wanted - done), self.end)
+            if not data:
+                break
+            self._take(data)
+            done += len(data)
+        return done
+
+    def _take(self, data: bytes) -> None:
+        if not self.held:
+            self.held_since = time.time_ns()
+        self.samples.grow(self.end, data)
+        self.held += data
+        if self.whole is not None:
+            self.whole.update(data)
+
+    def release(self) -> None:
+        """Close its descriptor."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+
+
+def begin(path: bytes, fd: int, count: int = 0) -> Followed:
+    """Begin to follow the open file *fd* from its first byte.
+
+    :param count: how many contents this file had before.
+    """
+    status = os.fstat(fd)
+    born = metadata.birth_time(fd) or ""
+    device = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
+    generation = f"{device}-{status.st_ino}-{born or 0}-{count}"
+    return Followed(path, generation, status, born, count, fd=fd, last_change=time.monotonic())

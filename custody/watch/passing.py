@@ -1,0 +1,258 @@
+"""One pass over the sources, and what it means: new, renamed, copied, replaced, gone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+from custody.acquire import metadata, outcomes
+from custody.acquire.metadata import Accounts, Record
+from custody.acquire.reader import open_quietly
+from custody.acquire.rules import Rules
+from custody.acquire.sources import Sources
+from custody.formats import inventory
+from custody.watch import alarms, kinship
+from custody.watch.alarms import Alarm
+from custody.watch.followed import Followed, Identity, begin
+from custody.watch.follower import Follower
+from custody.watch.resuming import take_up
+from custody.watch.scan import Seen, scan, unopened
+
+_MOST_FRESH = 256
+_PATIENCE = 2  # passes for which a copy may wait for its original to be truncated
+
+
+class Passes:
+    """The passes of one watch, one after the other."""
+
+    def __init__(self, follower: Follower, accounts: Accounts) -> None:
+        self.follower = follower
+        self.accounts = accounts
+        self._places: dict[Identity, list[bytes]] = {}
+        self._at: dict[bytes, Identity] = {}
+        self._fresh: list[tuple[bytes, int]] = []
+        self._closed: list[bytes] = []
+        self._waiting: dict[Identity, int] = {}  # a copy of what is still there: passes waited
+        self._settled: dict[Identity, tuple[int, int]] = {}  # holds nothing new: size and mtime
+        self._first = not follower.before
+
+    def run(self, sources: Sources, rules: Rules) -> None:
+        """Go over the sources once."""
+        self._places, self._at, self._closed = {}, {}, []
+        self.follower.directories = {}
+        for record in scan(sources, rules, self.accounts, self._see):
+            self._note(record)
+        self._renamed()
+        self._welcome()
+        self._missed()
+        self.follower.settle()
+        self._first = False
+
+    # ---- while the pass runs
+
+    def _note(self, record: Record) -> None:
+        path, outcome = inventory.raw_path(record), record["outcome"]
+        if outcome == outcomes.DIRECTORY:
+            self.follower.directories[path] = record
+            return
+        if outcome in (outcomes.UNREADABLE, outcomes.NOT_LOCAL):
+            self._closed.append(path)
+        if outcome == outcomes.MISSING and not self._first and not self.follower.was_noted(path):
+            why = "what was to be watched is not there any more"
+            self.follower.alarms.append(Alarm(alarms.WATCH_LOST, path, why))
+        self.follower.note(path, record)
+
+    def _see(self, seen: Seen) -> None:
+        identity = (seen.status.st_dev, seen.status.st_ino)
+        places = self._places.setdefault(identity, [])
+        places.append(seen.path)
+        self._at[seen.path] = identity
+        if len(places) > 1:
+            return  # another name of the same file
+        item = self.follower.files.get(identity)
+        if item is None:
+            if self._settled.get(identity) != (seen.status.st_size, seen.status.st_mtime_ns):
+                self._open_fresh(seen)
+            return
+        if item.fd is None and not self._reopen(item, seen):
+            return
+        with suppress(OSError):  # the next pass says why, if it stays so
+            self.follower.look(item)
+
+    def _reopen(self, item: Followed, seen: Seen) -> bool:
+        """Open a followed file again, if there is anything new about it."""
+        then, now = item.status, seen.status
+        if (then.st_size, then.st_mtime_ns, then.st_ctime_ns) == (
+            now.st_size, now.st_mtime_ns, now.st_ctime_ns,
+        ) and not item.behind:  # fmt: skip
+            return False
+        fd = self._open(seen)
+        if fd is None:
+            return False
+        if (metadata.birth_time(fd) or "") != item.born:  # the inode was used again
+            self.follower.forget(item, self._loss(item))
+            self._fresh.append((seen.path, fd))
+            return False
+        self.follower.opened(item, fd)
+        return True
+
+    def _open(self, seen: Seen) -> int | None:
+        try:
+            fd = open_quietly(seen.directory, seen.name)
+        except OSError as err:
+            self._closed.append(seen.path)
+            self.follower.note(seen.path, unopened(seen, err, self.accounts))
+            return None
+        status = os.fstat(fd)
+        if (status.st_dev, status.st_ino) != (seen.status.st_dev, seen.status.st_ino):
+            os.close(fd)  # it was replaced in between; the next pass sees what stands there now
+            return None
+        return fd
+
+    def _open_fresh(self, seen: Seen) -> None:
+        fd = self._open(seen)
+        if fd is None:
+            return
+        known = (seen.status.st_dev, seen.status.st_ino) in self.follower.before
+        if known or self._first or len(self._fresh) >= _MOST_FRESH:
+            self._begin(seen.path, fd)
+        else:
+            self._fresh.append((seen.path, fd))
+
+    # ---- when it is over
+
+    def _renamed(self) -> None:
+        for identity, places in self._places.items():
+            item = self.follower.files.get(identity)
+            if item is None:
+                continue
+            item.gone = False
+            if item.path not in places:
+                item.path = places[0]
+            for other in places:
+                if other != item.path:
+                    self._another_name(other, item)
+
+    def _another_name(self, path: bytes, item: Followed) -> None:
+        record = {
+            **metadata.path_fields(path),
+            "outcome": outcomes.ROTATED,
+            "inode": str(item.status.st_ino),
+            **metadata.path_fields(item.path, "rotated_to"),
+        }
+        self.follower.note(path, record)
+
+    def _welcome(self) -> None:
+        """Files that were not there before: copies of what is known, or new."""
+        fresh, self._fresh = self._fresh, []
+        for path, fd in fresh:
+            if not self._is_kin(path, fd):
+                self._begin(path, fd)
+
+    def _is_kin(self, path: bytes, fd: int) -> bool:
+        status = os.fstat(fd)
+        identity = (status.st_dev, status.st_ino)
+        directory = path.rpartition(b"/")[0]
+        known = [item for item in self._contents() if item.directory == directory]
+        packed = kinship.compressed_from(path, fd, known)
+        if packed is not None:
+            self._settle(identity, path, packed, fd)
+            return True
+        item = kinship.copied_from(fd, status.st_size, known)
+        if item is not None and item.ended:
+            whole = kinship.digest_of(fd, item.end)
+            self._waiting.pop(identity, None)
+            self.follower.take_over(item, path, fd, whole)
+            return True
+        if path.endswith(kinship.SUFFIXES) and any(
+            kinship.looks_rotated(path, other) for other in known
+        ):
+            item = item or known[0]  # perhaps it is not all written yet
+        if item is None or self._waiting.get(identity, 0) >= _PATIENCE:
+            self._waiting.pop(identity, None)
+            return False
+        self._waiting[identity] = self._waiting.get(identity, 0) + 1
+        os.close(fd)
+        return True
+
+    def _contents(self) -> Iterator[Followed]:
+        yield from self.follower.contents()
+        for item in self.follower.before.values():
+            item.ended = True  # its file may turn up under another inode
+            yield item
+
+    def _settle(self, identity: Identity, path: bytes, packed: Followed, fd: int) -> None:
+        """It holds in compressed form what is known already."""
+        status = os.fstat(fd)
+        os.close(fd)
+        self._settled[identity] = (status.st_size, status.st_mtime_ns)
+        self._waiting.pop(identity, None)
+        self.follower.note(
+            path,
+            {
+                **metadata.path_fields(path),
+                "outcome": outcomes.ROTATED,
+                **metadata.describe(status, self.accounts),
+                **metadata.path_fields(packed.path, "rotated_from"),
+                "remark": f"the same content, compressed: {packed.generation}",
+            },
+        )
+        packed.explained = True
+
+    def _begin(self, path: bytes, fd: int) -> None:
+        """Follow a new file, or go on with one that an earlier run followed."""
+        item = begin(path, fd)
+        earlier = self.follower.before.pop(item.identity, None)
+        if earlier is not None and earlier.born == item.born:
+            take_up(self.follower, earlier, path, fd)
+            return
+        if earlier is not None:  # its inode was used again
+            self.follower.forget(earlier, self._loss(earlier))
+        self.follower.follow(item)
+        if not self._first:
+            with suppress(OSError):
+                self.follower.hold(item)
+
+    def _missed(self) -> None:
+        """What no pass met any more."""
+        for item in list(self.follower.files.values()):
+            if item.identity in self._places or item.gone or self._is_closed(item.path):
+                continue
+            self._gone(item)
+        before, self.follower.before = self.follower.before, {}
+        for identity, item in before.items():
+            if self._is_closed(item.path):
+                self.follower.before[identity] = item
+            else:
+                self.follower.forget(item, self._loss(item))
+
+    def _gone(self, item: Followed) -> None:
+        with suppress(OSError):
+            self.follower.look(item)
+        if item.ended:
+            return
+        alarm = self._loss(item)
+        if item.fd is None:
+            self.follower.forget(item, alarm)
+            return
+        item.gone = True  # its writer may go on for a while
+        if alarm is not None:
+            self.follower.alarms.append(alarm)
+
+    def _loss(self, item: Followed) -> Alarm | None:
+        """What to cry about a file that is gone; nothing, if a compressed copy explains it."""
+        if item.explained:
+            return None
+        kind, why = alarms.DELETED, "no name leads to it any more"
+        other = self._at.get(item.path)
+        if other is not None and other != item.identity:
+            kind, why = alarms.REPLACED, "another file stands in its place"
+            new = self.follower.files.get(other)
+            if new is not None and new.status.st_mtime_ns < item.status.st_mtime_ns:
+                kind, why = alarms.REPLACED_BY_OLDER, "an older file stands in its place"
+        return alarms.about(kind, item, why)
+
+    def _is_closed(self, path: bytes) -> bool:
+        """Whether it lies where this pass could not look."""
+        return any(path == closed or path.startswith(closed + b"/") for closed in self._closed)

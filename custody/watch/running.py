@@ -1,0 +1,286 @@
+"""The loop: look, hold, cry out, seal; until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from custody import collect, entering
+from custody.acquire import mounts, sources
+from custody.acquire.metadata import Accounts
+from custody.acquire.rules import Rules
+from custody.acquire.sources import Sources
+from custody.acquire.survey import Survey
+from custody.collect import Collected, Destination, Plan, Request
+from custody.collect.destination import identities
+from custody.errors import CustodyError
+from custody.keeping import Keeper
+from custody.watch import alarms, notes, resuming
+from custody.watch.alarms import Alarm
+from custody.watch.follower import Follower, Limits
+from custody.watch.hints import Hints
+from custody.watch.pace import Pace
+from custody.watch.passing import Passes
+from custody.watch.sealing import Sealing
+
+_TICK = 1.0
+_BUSY_SHARE = 20  # a pass may come again after this many times as long as it took
+_QUIET_SECONDS = 3_600.0
+_STEP_BACK = 2.0
+_MOST_ALARMS = 1_000
+_MOST_OWED = 10_000
+_WAIT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to watch.
+
+    :ivar every: seconds between two seals; *largest* seals sooner, at so many bytes held.
+    :ivar rate: bytes a second to read at most; 0 for no limit.
+    :ivar notes: where to write down how far each file is sealed.
+    """
+
+    every: float
+    notes: Path
+    largest: int = 32 << 20
+    rate: int = 0
+    files: int = 512
+
+
+class Told(Protocol):
+    """Who is told what happens."""
+
+    def sealed(self, collected: Collected) -> None:
+        """A bundle was sealed and entered."""
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Something was seen that should not happen to a log."""
+
+    def trouble(self, err: CustodyError) -> None:
+        """Something could not be done, and will be tried again."""
+
+    def state(self, watch: Watch) -> None:
+        """A round is over."""
+
+
+class Watch:
+    """One watch, from its start to its end.
+
+    :ivar bundles: how many were sealed, and *preserved* how many bytes; *alarms* how many.
+    """
+
+    def __init__(self, request: Request, keeper: Keeper, settings: Settings, told: Told,
+                 now: Callable[[], datetime]) -> None:  # fmt: skip
+        self.request = replace(request, watch_seconds=max(1, round(settings.every)))
+        self.keeper = keeper
+        self.settings = settings
+        self.told = told
+        self.now = now
+        self.accounts = Accounts.read()
+        self.follower = Follower(Limits(settings.largest, settings.files))
+        self.bundles = self.preserved = self.alarms = 0
+        self.last_seal: datetime | None = None
+        self._pace = Pace(settings.rate)
+        self._stop = False
+        self._sources: Sources | None = None
+        self._clock = time.time() - time.monotonic()
+        self._pass_took = self._next_pass = 0.0
+        self._next_seal = self._quiet_since = time.monotonic()
+        self._hints = Hints()
+        self._owed: list[tuple[str, dict[str, Any]]] = []
+
+    def stop(self) -> None:
+        """Ask it to end: it seals what is pending and returns from :meth:`run`."""
+        self._stop = True
+        self._hints.wake()
+
+    def run(self) -> None:
+        """Watch until :meth:`stop`."""
+        try:
+            self._begin()
+            passes = Passes(self.follower, self.accounts)
+            while not self._stop:
+                self._round(passes)
+                self._wait()
+            self._pass(passes)
+            self._cry()
+            self._seal()
+        finally:
+            self._hints.close()
+            self.follower.close_all()
+
+    def _begin(self) -> None:
+        entering.enter_pending(
+            self.keeper.case, self.keeper.log_key, [self.keeper.signer.key], _WAIT_SECONDS
+        )
+        written = notes.load(self.settings.notes, self.keeper.case.origin)
+        self.follower.before = resuming.followed_before(self.keeper.case, written)
+
+    def _round(self, passes: Passes) -> None:
+        now = time.monotonic()
+        self._judge_clock()
+        self.follower.tick()
+        if now >= self._next_pass or (self.follower.wants_pass and self._may_pass(now)):
+            self._pass(passes)
+        cried = self._cry()
+        full = self.follower.held >= self.settings.largest
+        if cried or full or time.monotonic() >= self._next_seal:
+            self._seal()
+            self._next_seal = time.monotonic() + self.settings.every
+        self._say_quiet()
+        self.told.state(self)
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        until = min(self._next_seal, self._next_pass, now + min(_TICK, self.settings.every))
+        if self._stop:
+            return
+        if self._hints.wait(max(0.01, until - now)):
+            self.follower.wants_pass = True
+
+    def _may_pass(self, now: float) -> bool:
+        """Hints and suspicions bring a pass forward, but passes must not eat up a processor."""
+        last = self._next_pass - self.settings.every
+        return now >= last + self._pass_took * _BUSY_SHARE
+
+    def _pass(self, passes: Passes) -> None:
+        begun = time.monotonic()
+        found = sources.resolve(self.request.sources)
+        self._sources = found
+        passes.run(found, self._rules(found))
+        self._hints.watch(_directories(found))
+        self._pass_took = time.monotonic() - begun
+        self._next_pass = begun + self.settings.every
+
+    def _rules(self, found: Sources) -> Rules:
+        request = self.request
+        return Rules(
+            exclude=tuple(request.exclude),
+            max_size=request.max_size,
+            one_file_system=request.one_file_system,
+            destinations=identities([self.keeper.case.directory]),
+            secrets=identities(request.secrets),
+            mounts=mounts.read(),
+            named=frozenset(path for asked in found.asked for path in asked.paths),
+        )
+
+    def _judge_clock(self) -> None:
+        ahead = time.time() - time.monotonic()
+        step, self._clock = ahead - self._clock, ahead
+        if step < -_STEP_BACK:
+            why = f"the host's clock went back by {-step:.0f} seconds"
+            self.follower.alarms.append(Alarm(alarms.CLOCK_BACK, b"", why))
+
+    # ---- what goes into the ledger
+
+    def _cry(self) -> bool:
+        """Enter and tell every alarm that was seen; says whether there was one."""
+        seen, self.follower.alarms = self.follower.alarms, []
+        if not seen:
+            return False
+        self.alarms += len(seen)
+        for alarm in seen:
+            self.told.alarm(alarm)
+        self._owed += [("alarm", alarm.as_json()) for alarm in _bounded(seen)]
+        self._enter_owed()
+        return True
+
+    def _say_quiet(self) -> None:
+        now = time.monotonic()
+        if now - self._quiet_since < _QUIET_SECONDS:
+            return
+        self._quiet_since = now
+        files = len(self.follower.files)
+        self._owed.append(("quiet", {"seconds": round(_QUIET_SECONDS), "files": files}))
+        self._enter_owed()
+
+    def _enter_owed(self) -> None:
+        """Enter what has to be said; what cannot be entered now is, with the next seal."""
+        if not self._owed:
+            return
+        words, now = {"item": self.keeper.case.case}, self.now()
+        try:
+            with self.keeper.writing(_WAIT_SECONDS) as writing:
+                writing.append(
+                    [
+                        writing.sign(kind, now, digests={}, words=words, details=details)
+                        for kind, details in self._owed
+                    ]
+                )
+        except CustodyError as err:
+            self.told.trouble(err)
+            self._owed = self._owed[-_MOST_OWED:]
+        else:
+            self._owed = []
+
+    def _seal(self) -> None:
+        """Seal what is pending; what could not be sealed stays pending."""
+        self._enter_owed()
+        if self._sources is None or not self.follower.is_pending:
+            return
+        sealing = Sealing(self.follower, self.accounts, self._pace)
+        done: list[Collected] = []
+
+        def published(collected: Collected) -> None:
+            sealing.commit(collected.bundle_id)
+            done.append(collected)
+
+        try:
+            collect.run(
+                self._plan(self._sources), self.keeper.signer, self.keeper.actor, now=self.now,
+                published=published, source=sealing.records,
+            )  # fmt: skip
+        except CustodyError as err:
+            self.told.trouble(err)
+        if not done:
+            return
+        self.bundles += 1
+        self.preserved += sealing.size
+        self.last_seal = done[0].sealed_at
+        self._quiet_since = time.monotonic()
+        self._write_notes()
+        self.told.sealed(done[0])
+
+    def _plan(self, found: Sources) -> Plan:
+        destination = Destination(
+            self.keeper.case.directory, self.keeper.case, self.keeper.log_key,
+            [self.keeper.signer.key], _WAIT_SECONDS,
+        )  # fmt: skip
+        return Plan(
+            self.request, destination, found, self._rules(found), self.accounts, Survey(), "", ()
+        )
+
+    def _write_notes(self) -> None:
+        case = self.keeper.case
+        try:
+            size = case.ledger.checkpoint().checkpoint.size
+            notes.save(self.settings.notes, case.origin, size, self.follower.files.values())
+        except CustodyError as err:
+            self.told.trouble(err)
+
+
+def _bounded(seen: Sequence[Alarm]) -> Sequence[Alarm]:
+    """Somebody who can touch many files must not be able to drown the ledger at once."""
+    if len(seen) <= _MOST_ALARMS:
+        return seen
+    rest = len(seen) - _MOST_ALARMS
+    more = replace(seen[_MOST_ALARMS], message=f"and {rest} more alarms at the same time")
+    return [*seen[:_MOST_ALARMS], more]
+
+
+def _directories(found: Sources) -> dict[bytes, bool]:
+    """The directories to hear from: sources with all below them, and where source files are."""
+    wanted: dict[bytes, bool] = {}
+    for asked in found.asked:
+        for path in asked.paths:
+            if os.path.isdir(path) and not os.path.islink(path):
+                wanted[path] = True
+            else:
+                wanted.setdefault(os.path.dirname(path) or b"/", False)
+    return wanted
