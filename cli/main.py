@@ -14,10 +14,22 @@ import custody
 COMMANDS = {
     "init": ("init", "Open a case: its directory, its ledger, its first entry."),
     "collect": ("collect", "Preserve logs in a sealed bundle."),
+    "watch": ("watch", "Keep preserving what is appended to logs, until told to stop."),
+    "restore": ("restore", "Put a watched file together again from its pieces."),
     "verify": ("verify", "Check a bundle or a whole case, and say what was found."),
     "compare": ("compare", "Hold a copy against its original, and say what differs."),
+    "countersign": ("countersign", "Sign a bundle as a second person, after checking it."),
     "copy": ("copy", "Make a verified copy of a bundle."),
+    "release": ("release", "Hand a copy, or the original, to somebody who signs for it."),
+    "receive": ("receive", "Sign for what was released, and take bundles into a case."),
+    "record": ("record", "Enter the receipt of what was released, signed or on paper."),
     "history": ("history", "Say everything that ever happened to an item."),
+    "form": ("form", "Print the chain-of-custody form of a bundle."),
+    "certificate": ("certificate", "Draft a certification under FRE 902(13) and (14)."),
+    "note": ("note", "Enter a note about an item."),
+    "correct": ("correct", "Enter what is right in place of an earlier entry."),
+    "access": ("access", "Enter that somebody opened an item, and why."),
+    "dispose": ("dispose", "Enter that an item was destroyed or returned."),
     "incident": ("incident", "Write an incident record, check one, enter it."),
     "obligations": ("obligations", "Say who must be told, by when, and why."),
     "notice": ("notice", "Draft a notice, and enter what was sent."),
@@ -31,7 +43,7 @@ FIRST_COMMANDS = """\
 custody preserves logs as signed evidence and keeps the chain of custody.
 
   on the affected host    custody collect /var/log --output DIR
-  at the evidence desk    custody ledger list --case DIR
+  at the evidence desk    custody receive --case DIR --from WHO PATH...
   for the investigator    custody verify PATH
   for counsel             custody obligations incident.yaml
 

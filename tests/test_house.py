@@ -51,10 +51,13 @@ LAYERS = {
     "custody.entering": ROOM,
     "custody.attaching": ROOM,
     "custody.certifying": ROOM,  # a desk's key vouches for another
+    "custody.countersigning": ROOM,  # a bundle's statement, signed by a second person
     "custody.keeping": ROOM,  # a case under its lock, and who signs what is entered
+    "custody.intaken": ROOM,  # bundles that were taken in from elsewhere
     "custody.handover": ROOM,  # the papers of a hand-over
     "custody.history": ROOM,  # what happened to an item, folded from the ledger
     "custody.stamping": ROOM,  # time stamps: asked for, kept, read
+    "custody.pieces": ROOM,  # the pieces of watched files in a case
     "custody.receipting": ROOM,
     "custody.witnessing": ROOM,
     "custody.bundle": ROOM,
@@ -67,6 +70,7 @@ LAYERS = {
     "custody.verify": WORKFLOW,
     "custody.verify.signed": PURE,  # what an envelope holds, and whether its own key signed it
     "custody.compare": WORKFLOW,
+    "custody.restoring": WORKFLOW,
     "custody.transfer": WORKFLOW,
     "custody.watch": WORKFLOW,
     "custody.forms": WORKFLOW,
