@@ -13,7 +13,7 @@ from datetime import datetime
 from custody import certifying
 from custody.case import Case
 from custody.errors import CustodyError
-from custody.history import chain, docket, gaps, items, register, steps
+from custody.history import chain, clocks, docket, gaps, items, register, steps
 from custody.history.docket import Entry, Unread
 from custody.history.items import Item
 from custody.history.register import Register
@@ -40,9 +40,11 @@ __all__ = [
     "FileFacts",
     "Gap",
     "Holder",
+    "Item",
     "Signature",
     "Step",
     "Timeline",
+    "find",
     "timeline",
 ]
 
@@ -84,6 +86,16 @@ def timeline(
     return replace(made, remarks=tuple(f"{each.where}: {each.text}" for each in believed.said))
 
 
+def find(case: Case, item: str) -> Item:
+    """The item of a case that somebody means, for an event about it.
+
+    :raises NotFoundError: if there is none; the hint names the nearest.
+    :raises FormatError: if the ledger's checkpoint is malformed.
+    """
+    entries, _ = docket.read(case.ledger)
+    return items.find(item, register.read(entries, _lying_there(case)), case.bundles)
+
+
 def _lying_there(case: Case) -> list[str]:
     try:
         return [name for name in case.bundle_names() if (case.bundles / name).is_dir()]
@@ -106,6 +118,7 @@ def _fold(
     told, wrong = steps.make(concerned, about, trust)
     chains = [chain.of(told, bundle, about) for bundle in found.bundles]
     every = [gap for each in chains for gap in each.gaps] + wrong
+    every += clocks.backwards(told, entries, now)
     every += _not_entered(found, told, about)
     every += [_unread(item, found.label) for item in unread]
     shown = [step for step in told if _is_about(step, found)]
@@ -135,9 +148,9 @@ def _is_about(step: Step, found: Item) -> bool:
     if found.kind == "copy":
         arrived = step.event is not None and register.is_arrival(step.event)
         return arrived or step.copy == found.copy
-    if found.kind == "file" and step.kind == "noted":
+    if found.kind == "file":
         path = register.text(step.details, "path")
-        return not path or any(path in (file.path, file.sha256) for file in found.files)
+        return not path or any(path == file.path for file in found.files)
     return True
 
 
@@ -165,6 +178,7 @@ def _unread(item: Unread, label: str) -> Gap:
 
 def _verdict(report: Report, shown: Sequence[Step]) -> Verdict:
     signatures = [step.countersignature for step in shown if step.countersignature is not None]
+    signatures += [step.signature for step in shown if step.signature.verdict == "bad"]
     if report.verdict == "failed" or any(item.verdict in _WRONG for item in signatures):
         return "failed"
     if report.verdict != "ok" or any(item.verdict in _OPEN for item in signatures):

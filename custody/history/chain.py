@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from custody import clock
 from custody.formats.statement import Actor
 from custody.history import gaps, persons, register, telling
 from custody.history.register import Register, text
 from custody.history.values import Gap, Holder, Step
 
 _ORIGINAL = ""
+_SPEECH = (register.CORRECTED, "noted", "timestamped", "verified", "attached")
 
 
 @dataclass(slots=True)
@@ -49,7 +51,6 @@ class Chain:
         self._tracks: dict[str, _Track] = {}
         self._had: list[Actor] = []
         self._gaps: list[Gap] = []
-        self._last: Step | None = None
 
     @property
     def gaps(self) -> list[Gap]:
@@ -78,7 +79,6 @@ class Chain:
             why = f"entry {step.index} counts for nothing: {step.signature.why}"
             self._found(gaps.BAD_SIGNATURE, step, why)
             return
-        self._clock(step)
         self._after_disposal(step)
         if register.is_recorded(step.event):
             self._recorded(step)
@@ -92,19 +92,6 @@ class Chain:
             self._released(step)
         elif step.kind == register.DISPOSED:
             self._disposed(step)
-
-    # ---- the clock
-
-    def _clock(self, step: Step) -> None:
-        last = self._last
-        if last is not None and step.time < last.time:
-            why = (
-                f"entry {step.index} says {step.time}, and entry {last.index} before it says"
-                f" {last.time}: a clock ran backwards, or an entry was made up later"
-            )
-            self._found(gaps.BACKWARDS, step, why, last)
-        if last is None or step.time >= last.time:
-            self._last = step
 
     # ---- arrivals
 
@@ -120,7 +107,10 @@ class Chain:
         known = self._had
         if known and giver != persons.NOBODY:
             self._giver(step, track, giver)
-        if step.copy or track.holder is None or not track.in_case:
+        if text(step.details, "verdict") == "failed":
+            why = f"what was received as {step.label} is not what was sealed; it is kept apart"
+            self._found(gaps.DIFFERS, step, why)
+        elif track.holder is None or _is_return(step, track):
             self._comes_back(step, track, giver)
         self._had += [person for person in (giver, step.actor) if person != persons.NOBODY]
 
@@ -174,7 +164,7 @@ class Chain:
 
     def _recorded(self, step: Step) -> None:
         track = self._track(step.copy)
-        person = persons.read(step.details.get("received_by"))
+        person = receiver(step)
         release = self._release_of(step, track)
         self._receipt(step, release, person)
         if step.kind == register.REFUSED:
@@ -199,7 +189,7 @@ class Chain:
     def _release_of(self, step: Step, track: _Track) -> Step | None:
         release = None if step.release is None else track.open.pop(step.release, None)
         if release is None:
-            who = persons.written(persons.read(step.details.get("received_by")))
+            who = persons.written(receiver(step))
             done = "refused" if step.kind == register.REFUSED else "received"
             why = f"{step.label} was {done} by {who}, and no release of it is open"
             self._found(gaps.NEVER_HELD, step, why)
@@ -224,10 +214,13 @@ class Chain:
                 f" received by {persons.written(person)}"
             )
             self._found(gaps.OTHER_RECEIVER, step, why, release)
-        at = text(step.details, "received_at") or step.time
+        at = received_at(step)
         if at < release.time:
             why = f"{step.label} was received at {at}, before it was released at {release.time}"
             self._found(gaps.BACKWARDS, step, why, release)
+        if at > step.time:
+            why = f"{step.label} was received at {at}, after it was entered at {step.time}"
+            self._found(gaps.BACKWARDS, step, why)
         if step.kind == register.RECEIVED and step.after and release.before != step.after:
             why = (
                 f"{step.label} was released as {release.before or 'nothing'} and received as"
@@ -291,7 +284,11 @@ class Chain:
         return self._tracks.setdefault(copy, _Track(copy, label))
 
 
-_SPEECH = (register.CORRECTED, "noted", "timestamped", "verified", "attached")
+def _is_return(step: Step, track: _Track) -> bool:
+    """Whether what was taken in is the very thing that was away, and not one more like it."""
+    if step.copy or step.details.get("original") is True:
+        return True
+    return not track.in_case and step.details.get("already_held") is not True
 
 
 def _is_over(release: Step, time: str) -> bool:
@@ -307,6 +304,22 @@ def _holder(bundle: str, track: _Track, person: Actor, since: Step) -> Holder:
     state = "disposed" if gone else "on-the-way" if to is not None else "held"
     return Holder(bundle, track.copy, track.label, person, since.index, since.time, track.how,
                   state, to, sentence)  # type: ignore[arg-type]  # fmt: skip
+
+
+def receiver(step: Step) -> Actor:
+    """Who received, or refused, what an entry is about: who signed the receipt, if somebody did."""
+    signature = step.countersignature
+    if step.receipt is not None and signature is not None and signature.verdict != "bad":
+        return step.receipt.actor
+    return persons.read(step.details.get("received_by"))
+
+
+def received_at(step: Step) -> str:
+    """When it was received: by the receiver's own clock, else as the entry says."""
+    signature = step.countersignature
+    if step.receipt is not None and signature is not None and signature.verdict != "bad":
+        return clock.rfc3339(step.receipt.time)
+    return text(step.details, "received_at") or step.time
 
 
 def of(steps: Iterable[Step], bundle: str, about: Register) -> Chain:

@@ -97,14 +97,14 @@ def is_arrival(event: Event) -> bool:
     """Whether a bundle came into the case by this event, sealed into it or taken in."""
     if event.kind == SEALED:
         return True
-    return event.kind == RECEIVED and not is_recorded(event) and not copy_of(event)
+    if event.kind != RECEIVED or is_recorded(event) or copy_of(event):
+        return False
+    return text(event.details, "verdict") != "failed"
 
 
 def is_recorded(event: Event) -> bool:
     """Whether a receipt, or a refusal, is of somebody else who was given something."""
-    return event.kind in (RECEIVED, REFUSED) and (
-        "received_by" in event.details or "release" in event.details
-    )
+    return event.kind in (RECEIVED, REFUSED) and "received_by" in event.details
 
 
 def corrected(event: Event | None) -> int | None:

@@ -72,8 +72,11 @@ def _corrected(details: Mapping[str, Any], _label: str) -> str:
 def _disposed(details: Mapping[str, Any], label: str) -> str:
     witness = persons.read(details.get("witness"))
     seen = f", witnessed by {persons.written(witness)}" if witness != persons.NOBODY else ""
+    owner = persons.read(details.get("to"))
+    to = f", returned to {persons.written(owner)}" if owner != persons.NOBODY else ""
+    at = f" at {text(details, 'disposed_at')}" if text(details, "disposed_at") else ""
     what = "the original of " if details.get("original") is True else ""
-    return f"{what}{label} disposed of{seen}"
+    return f"{what}{label} disposed of{at}{to}{seen}"
 
 
 def _stamped(details: Mapping[str, Any], label: str) -> str:
