@@ -97,8 +97,9 @@ def compare(
     found, now = workflow.Comparison(), clock.now()
     with console.Progress("comparing") as progress:
         results = workflow.run(
-            chosen, found, now=now, digests=record, resume=resume, progress=progress
-        )
+            chosen, found, now=now, digests=record, every=console.mode().json, resume=resume,
+            progress=progress,
+        )  # fmt: skip
         _show(chosen, found, results)
     if keeper is not None:
         _enter(keeper, chosen, found, now, purpose)

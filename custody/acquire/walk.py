@@ -15,6 +15,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from custody.acquire.metadata import (
     Accounts,
@@ -29,7 +30,8 @@ from custody.acquire.sources import Node
 from custody.formats import names
 
 BATCH = 16
-_TYPE_DIRECTORY, _TYPE_OTHER = b"d", b"o"
+_TYPE_DIRECTORY, _TYPE_FILE, _TYPE_OTHER = b"d", b"f", b"o"
+_TYPES = {stat.S_IFDIR: _TYPE_DIRECTORY, stat.S_IFREG: _TYPE_FILE}
 _INODE_BYTES = 8
 # A tree may be deeper than the number of files a process may open: only the first and the last
 # directories on the way down are held, the others are found again from above.
@@ -40,12 +42,15 @@ _PASS_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLO
 _NOATIME = getattr(os, "O_NOATIME", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One name as the directory listing gave it; the *inode* is 0 where it was not listed."""
+class Listed(NamedTuple):
+    """One name as the directory listing gave it; the *inode* is 0 where it was not listed.
+
+    :ivar is_file: whether the listing said that it is a regular file; it may have said nothing.
+    """
 
     name: bytes
     inode: int
+    is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +185,13 @@ class _Walker:
     ) -> Iterator[Step]:
         batch: list[Listed] = []
         some = False
+        above = frame.place.join(b"")
         for item in listing:
             if item.endswith(_TYPE_DIRECTORY):
                 continue
-            listed = Listed(_name(item), _inode(item))
-            path = frame.place.join(listed.name)
-            settled = self.settled(frame, path, listed.name)
+            name = _name(item)
+            listed = Listed(name, _inode(item), item.endswith(_TYPE_FILE))
+            settled = self.settled(frame, above + name, name)
             if settled is not None:
                 if batch:  # the order of the names is a promise
                     yield Batch(os.dup(fd), frame.place, tuple(batch), frame.marked)
@@ -312,7 +318,7 @@ def _list(fd: int) -> list[bytes]:
     """
     with os.scandir(fd) as entries:
         listing = sorted(
-            _pack(os.fsencode(entry.name), entry.inode(), _is_directory(entry)) for entry in entries
+            _pack(os.fsencode(entry.name), entry.inode(), _type(entry)) for entry in entries
         )
     # A directory that changes while it is listed may give one name twice.
     twice = [i for i in range(1, len(listing)) if _name(listing[i]) == _name(listing[i - 1])]
@@ -321,11 +327,13 @@ def _list(fd: int) -> list[bytes]:
     return listing
 
 
-def _is_directory(entry: os.DirEntry[str]) -> bool:
+def _type(entry: os.DirEntry[str]) -> bytes:
     try:
-        return entry.is_dir(follow_symlinks=False)
+        if entry.is_file(follow_symlinks=False):
+            return _TYPE_FILE
+        return _TYPE_DIRECTORY if entry.is_dir(follow_symlinks=False) else _TYPE_OTHER
     except OSError:  # it cannot be looked at: reading it will say why
-        return False
+        return _TYPE_OTHER
 
 
 def _look(fd: int, node: Node) -> list[bytes]:
@@ -335,14 +343,15 @@ def _look(fd: int, node: Node) -> list[bytes]:
         try:
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
         except OSError:
-            listing.append(_pack(name, 0, bool(node.children[name].children)))
+            kind = _TYPE_DIRECTORY if node.children[name].children else _TYPE_OTHER
+            listing.append(_pack(name, 0, kind))
         else:
-            listing.append(_pack(name, status.st_ino, stat.S_ISDIR(status.st_mode)))
+            kind = _TYPES.get(stat.S_IFMT(status.st_mode), _TYPE_OTHER)
+            listing.append(_pack(name, status.st_ino, kind))
     return sorted(listing)
 
 
-def _pack(name: bytes, inode: int, is_directory: bool) -> bytes:
-    kind = _TYPE_DIRECTORY if is_directory else _TYPE_OTHER
+def _pack(name: bytes, inode: int, kind: bytes) -> bytes:
     return name + b"\0" + inode.to_bytes(_INODE_BYTES, "little") + kind
 
 

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from custody.compare import bundled, halves, moved
 from custody.compare.choose import Chosen, choose, live
+from custody.compare.entries import EVERYTHING, Share
 from custody.compare.moved import Alone
-from custody.compare.pairs import (
+from custody.compare.pairs import Judge, Known
+from custody.compare.results import (
     EXTRA,
     GROWN,
     IDENTICAL,
@@ -29,10 +32,8 @@ from custody.compare.pairs import (
     NOT_COMPARED,
     STATUSES,
     TRUNCATED,
-    Judge,
-    Known,
-    Mine,
     Result,
+    Tally,
 )
 from custody.compare.resume import Earlier, Progress
 from custody.compare.sides import Side, Single
@@ -94,25 +95,32 @@ def run(
     *,
     now: datetime,
     digests: bool = False,
+    every: bool = True,
     resume: Path | None = None,
     progress: Tick = lambda *_: None,
 ) -> Iterator[Result]:
     """Compare, and give every item with its last status; *comparison* is complete at the end.
 
+    :param every: give also those that are identical; they are counted anyway.
     :param digests: make one digest that stands for each side.
     :param resume: a file that keeps what was found, and may have it from an earlier run.
     :raises DifferenceError: if a bundle's inventory is damaged.
     """
     if resume is None:
-        yield from _run(chosen, comparison, digests, None, progress)
+        yield from _run(chosen, comparison, _Wish(digests, every), None, progress)
         return
     with Progress(resume, chosen.copy, chosen.original, now) as kept:
-        yield from _run(chosen, comparison, digests, kept, progress)
+        yield from _run(chosen, comparison, _Wish(digests, every), kept, progress)
         comparison.taken_over, comparison.began = kept.taken_over, kept.began
 
 
+class _Wish(NamedTuple):
+    digests: bool
+    every: bool
+
+
 def _run(
-    chosen: Chosen, comparison: Comparison, digests: bool, kept: Progress | None, progress: Tick
+    chosen: Chosen, comparison: Comparison, wish: _Wish, kept: Progress | None, progress: Tick
 ) -> Iterator[Result]:
     alone = Alone()
     copy, original = _Summary(chosen.copy), _Summary(chosen.original)
@@ -120,11 +128,17 @@ def _run(
     def large(done: int) -> None:
         progress(comparison.files, comparison.bytes + done, None, None)
 
-    for result in _results(chosen, digests, kept, large):
+    for result in _results(chosen, wish, kept, large):
+        if isinstance(result, Tally):
+            comparison.files += result.files
+            comparison.bytes += result.size
+            comparison.totals[IDENTICAL] += result.files
+            progress(comparison.files, comparison.bytes, None, None)
+            continue
         comparison.files += bool(result.size or result.kind)
         comparison.bytes += result.size
         progress(comparison.files, comparison.bytes, None, None)
-        if result.status == IDENTICAL and kept is None and not digests:
+        if result.status == IDENTICAL and kept is None and not wish.digests:
             comparison.totals[IDENTICAL] += 1
             yield result
             continue
@@ -139,7 +153,7 @@ def _run(
         for result in moved.settle(alone, judge):
             yield from _counted(result, comparison)
     comparison.not_sought = alone.overflow
-    if digests:
+    if wish.digests:
         comparison.copy_sha256, comparison.original_sha256 = copy.sha256(), original.sha256()
 
 
@@ -154,20 +168,21 @@ def _counted(result: Result, comparison: Comparison) -> Iterator[Result]:
 
 
 def _results(
-    chosen: Chosen, digests: bool, kept: Progress | None, tick: Callable[[int], None]
-) -> Iterator[Result]:
-    def work(mine: Mine) -> Iterator[Result]:
+    chosen: Chosen, wish: _Wish, kept: Progress | None, tick: Callable[[int], None]
+) -> Iterator[Result | Tally]:
+    def work(share: Share, tick: Callable[[int], None]) -> Iterator[Result | Tally]:
         known: Known = lambda _copy, _original: None  # noqa: E731 - the ordinary case
         if kept is not None and kept.length:
-            known = _with_digests(Earlier(kept.path, kept.length).known, digests)
+            known = _with_digests(Earlier(kept.path, kept.length).known, wish.digests)
         with Judge(
-            chosen.copy, chosen.original, digests=digests, stamps=kept is not None, tick=tick
-        ) as judge:
-            yield from judge.run(mine, known)
+            chosen.copy, chosen.original, digests=wish.digests, stamps=kept is not None,
+            every=wish.every, tick=tick,
+        ) as judge:  # fmt: skip
+            yield from judge.run(share, known)
 
     if isinstance(chosen.copy, Single) or isinstance(chosen.original, Single):
-        return work(halves.everything)
-    return halves.shared(work)
+        return work(EVERYTHING, tick)
+    return halves.shared(work, tick)
 
 
 def _with_digests(known: Known, digests: bool) -> Known:

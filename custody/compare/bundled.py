@@ -18,18 +18,21 @@ from typing import Any
 from custody import reading
 from custody.acquire import outcomes
 from custody.bundle import content, layout
-from custody.compare.sides import (
+from custody.compare.entries import (
     DIRECTORY,
+    EVERYTHING,
     FILE,
+    LEFT_OUT,
     LINK,
     SPECIAL,
     Entry,
-    described,
+    Share,
     directory_key,
     left_out,
     open_quietly,
     other_key,
 )
+from custody.compare.sides import described
 from custody.errors import CustodyError, DifferenceError, FormatError
 from custody.formats import bagit, canonical, inventory
 from custody.formats.inventory import Brief
@@ -66,13 +69,13 @@ class Bundle:
         self._label = label
         self._payload = _Payload(path)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, share: Share = EVERYTHING) -> Iterator[Entry]:
         """Every record that is not merely on the way to a source."""
         offset = 0
         for line in lines(self.path):
             brief = parse(self.path, line)
             entry = self._entry(brief, line, offset)
-            if entry is not None:
+            if entry is not None and (entry.kind is LEFT_OUT or share.takes(entry.raw)):
                 yield entry
             offset += len(line)
 
@@ -153,7 +156,6 @@ class _Payload:
 class _Kept(Entry):
     """A record, and its payload if it has one."""
 
-    __slots__ = ("brief", "line", "offset", "payload")
     line: bytes
     offset: int
     brief: Brief

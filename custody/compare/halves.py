@@ -13,39 +13,33 @@ import signal
 import sys
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from custody.compare.pairs import IDENTICAL, Mine, Result
+from custody.compare.entries import EVERYTHING, Share
+from custody.compare.results import IDENTICAL, Result, Tally
 
 _BATCH = 256
 _SECONDS = 0.2
 _PLAIN = Result._fields.index("kind") + 1  # what the ordinary result has is all that is sent
+_TALLY = len(Tally._fields)
 
-Work = Callable[[Mine], Iterator[Result]]
-
-
-def everything(_raw: bytes) -> bool:
-    """The whole work."""
-    return True
+Tick = Callable[[int], None]
+Work = Callable[[Share, Tick], Iterator[Result | Tally]]
+"""Does one share; told how many bytes of a large file are done."""
 
 
-def half(number: int) -> Mine:
-    """One of the two halves."""
-
-    def mine(raw: bytes) -> bool:
-        return zlib.crc32(raw) & 1 == number
-
-    return mine
-
-
-def shared(work: Work) -> Iterator[Result]:
+def shared(work: Work, tick: Tick) -> Iterator[Result | Tally]:
     """Do all of *work*, in two processes beside this one where that is possible."""
     if not _is_possible():
-        yield from work(everything)
+        yield from work(EVERYTHING, tick)
         return
-    children = [_Child(work, half(number)) for number in (0, 1)]
+    children: list[_Child] = []
+
+    def told() -> None:
+        tick(sum(child.done for child in children))
+
+    children += [_Child(work, Share(number, 2), told) for number in (0, 1)]
     try:
         yield from heapq.merge(*(child.results() for child in children), key=lambda one: one.key)
     finally:
@@ -63,36 +57,50 @@ def _is_possible() -> bool:
 
 
 class _Child:
-    def __init__(self, work: Work, mine: Mine) -> None:
+    """One of the two processes.
+
+    :ivar done: how many bytes it has read of a large file.
+    """
+
+    def __init__(self, work: Work, share: Share, told: Callable[[], None]) -> None:
         import multiprocessing
 
-        self._work, self._mine = work, mine
+        self.done = 0
+        self._work, self._share, self._told = work, share, told
         context = multiprocessing.get_context("fork")
         self._received, sender = context.Pipe(duplex=False)
-        self._process: Any = context.Process(target=_run, args=(work, mine, sender), daemon=True)
+        self._process: Any = context.Process(target=_run, args=(work, share, sender), daemon=True)
         try:
             self._process.start()
         except OSError:
             self._process = None
         sender.close()
 
-    def results(self) -> Iterator[Result]:
+    def results(self) -> Iterator[Result | Tally]:
         """What the process finds; if it comes to grief, the rest is done here."""
-        last = -1
         count = 0
         while self._process is not None:
             try:
-                batch = self._received.recv()
+                message = self._received.recv()
             except EOFError:
                 break
-            if batch is None:
+            if message is None:
                 return
-            for item in batch:
-                yield Result(*item)
-            count += len(batch)
-        for last, result in enumerate(self._work(self._mine)):
-            if last >= count:
+            if isinstance(message, int):
+                self.done = message
+                self._told()
+                continue
+            self.done = 0
+            for item in message:
+                yield Tally(*item) if len(item) == _TALLY else Result(*item)
+            count += len(message)
+        for number, result in enumerate(self._work(self._share, self._tick)):
+            if number >= count:
                 yield result
+
+    def _tick(self, done: int) -> None:
+        self.done = done
+        self._told()
 
     def end(self) -> None:
         """Stop the process."""
@@ -102,20 +110,44 @@ class _Child:
         self._received.close()
 
 
-def _run(work: Work, mine: Mine, sender: Any) -> None:
+class _Teller:
+    """Sends what a process finds, some at a time, and in between how far it is."""
+
+    def __init__(self, sender: Any) -> None:
+        self._sender = sender
+        self._batch: list[tuple[Any, ...]] = []
+        self._due = time.monotonic() + _SECONDS
+
+    def add(self, found: Result | Tally) -> None:
+        self._batch.append(found[:_PLAIN] if _is_plain(found) else tuple(found))
+        if len(self._batch) >= _BATCH or time.monotonic() >= self._due:
+            self.send()
+
+    def send(self) -> None:
+        self._sender.send(self._batch)
+        self._batch = []
+        self._due = time.monotonic() + _SECONDS
+
+    def tick(self, done: int) -> None:
+        if time.monotonic() >= self._due:
+            self.send()
+            self._sender.send(done)
+
+
+def _is_plain(found: Result | Tally) -> bool:
+    if isinstance(found, Tally) or found.status != IDENTICAL:
+        return False
+    return not (found.stamp or found.copy_sha256)
+
+
+def _run(work: Work, share: Share, sender: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who waits for us is told
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    batch: list[tuple[Any, ...]] = []
-    due = time.monotonic() + _SECONDS
+    teller = _Teller(sender)
     try:
-        for result in work(mine):
-            plain = result.status == IDENTICAL and not (result.stamp or result.copy_sha256)
-            batch.append(result[:_PLAIN] if plain else tuple(result))
-            if len(batch) >= _BATCH or time.monotonic() >= due:
-                sender.send(batch)
-                batch = []
-                due = time.monotonic() + _SECONDS
-        sender.send(batch)
+        for result in work(share, teller.tick):
+            teller.add(result)
+        teller.send()
         sender.send(None)
     except Exception:  # noqa: BLE001 - it will happen again where it can be told
         sender.close()

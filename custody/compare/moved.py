@@ -10,7 +10,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from custody.compare.pairs import (
+from custody.compare.entries import FILE
+from custody.compare.pairs import Judge
+from custody.compare.results import (
     EXTRA,
     METADATA,
     MISSING,
@@ -18,10 +20,9 @@ from custody.compare.pairs import (
     MOVED,
     ONLY_COPY,
     ONLY_ORIGINAL,
-    Judge,
     Result,
 )
-from custody.compare.sides import FILE, Side
+from custody.compare.sides import Side
 from custody.errors import CustodyError
 
 MOST = 100_000

@@ -9,55 +9,49 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Self
+from typing import Self
 
 from custody.compare.content import CHUNK, Match, Stepper, small
-from custody.compare.sides import DIRECTORY, FILE, LEFT_OUT, LINK, Entry, Side
+from custody.compare.entries import (
+    DIRECTORY,
+    EVERYTHING,
+    FILE,
+    LEFT_OUT,
+    LINK,
+    Entry,
+    Share,
+)
+from custody.compare.quick import quick
+from custody.compare.results import (
+    GROWN,
+    IDENTICAL,
+    METADATA,
+    MODIFIED,
+    NOT_COMPARED,
+    ONLY_COPY,
+    ONLY_ORIGINAL,
+    TRUNCATED,
+    Result,
+    Tally,
+    named,
+)
+from custody.compare.sides import Side
 from custody.errors import FormatError
 
-IDENTICAL, GROWN, TRUNCATED, MODIFIED = "identical", "grown", "truncated", "modified"
-MISSING, EXTRA, MOVED, METADATA = "missing", "extra", "moved", "metadata"
-STATUSES = (IDENTICAL, METADATA, MOVED, GROWN, TRUNCATED, MODIFIED, MISSING, EXTRA)
-NOT_COMPARED = "not compared"
-ONLY_COPY, ONLY_ORIGINAL = "only in the copy", "only in the original"
-
+_TALLIED = 256
+_LAST = b"\xff"  # sorts after every key
 _CHANGED = "it changed while it was compared"
-_WORDS = {"modified": "modification time", "xattrs": "extended attributes"}
-
-
-class Result(NamedTuple):
-    """What one pair came to, or what one side has alone.
-
-    :ivar key: where it stands in the walk.
-    :ivar status: one of :data:`STATUSES`, or of the three that are not final.
-    :ivar size: bytes that were read, or that the one side has.
-    :ivar kind: of what stands on one side alone.
-    :ivar copy_at: where the copy's entry is found again; so with *original_at*.
-    :ivar copy_sha256: of a file's content, hex, where digests were wanted.
-    :ivar stamp: what would change if one of the two did.
-    """
-
-    key: bytes
-    raw: bytes
-    status: str
-    detail: str = ""
-    size: int = 0
-    kind: str = ""
-    copy_at: str = ""
-    original_at: str = ""
-    copy_sha256: str = ""
-    original_sha256: str = ""
-    stamp: str = ""
-
+_PERHAPS_CUT = (
+    "it was not written to after the copy was, so the copy may be incomplete and not merely old"
+)
 
 Pair = tuple[Entry | None, Entry | None]
-Mine = Callable[[bytes], bool]
 Known = Callable[[Entry, Entry], Result | None]
 
 
-def merged(copy: Side, original: Side) -> Iterator[Pair]:
+def merged(copy: Side, original: Side, share: Share) -> Iterator[Pair]:
     """Both sides in the order of the walk; what has the same key on both comes together."""
-    ours, theirs = copy.entries(), original.entries()
+    ours, theirs = copy.entries(share), original.entries(share)
     a, b = next(ours, None), next(theirs, None)
     while a is not None or b is not None:
         if b is None or (a is not None and a.key < b.key):
@@ -76,6 +70,7 @@ class Judge:
 
     :param digests: whether every file's digest is wanted on both sides.
     :param stamps: whether results shall tell when they become stale.
+    :param every: give each of the pairs that are identical, and do not merely count them.
     :param tick: told how many bytes of a large file are done.
     """
 
@@ -86,11 +81,13 @@ class Judge:
         *,
         digests: bool = False,
         stamps: bool = False,
+        every: bool = True,
         tick: Callable[[int], None] = lambda _done: None,
     ) -> None:
         self.copy, self.original = copy, original
         self._digests = digests
         self._stamps = stamps
+        self._every = every
         self.stepper = Stepper(tick)
         self._gaps = {True: _Gap(), False: _Gap()}
 
@@ -103,31 +100,43 @@ class Judge:
         self.original.close()
 
     def run(
-        self, mine: Mine = lambda _raw: True, known: Known = lambda _copy, _original: None
-    ) -> Iterator[Result]:
-        """Merge the two sides and judge everything that is *mine*.
+        self, share: Share = EVERYTHING, known: Known = lambda _copy, _original: None
+    ) -> Iterator[Result | Tally]:
+        """Merge the two sides and judge one share of them.
 
         :param known: gives the result of a pair that was judged before.
         """
-        for copy, original in merged(self.copy, self.original):
-            for result in self._one(copy, original, mine, known):
+        quickly = not (self._digests or self._stamps)
+        alike = size = 0
+        for copy, original in merged(self.copy, self.original, share):
+            if quickly and copy and original and copy.listed and original.listed:
+                result = quick(copy, original)
+                if result is not None:
+                    if self._every or result.status != IDENTICAL:
+                        yield result
+                        continue
+                    alike, size = alike + 1, size + result.size
+                    if alike == _TALLIED:
+                        yield Tally(result.key, alike, size)
+                        alike = size = 0
+                    continue
+            for result in self._one(copy, original, share, known):
                 if result.status:
                     yield result
+        if alike:
+            yield Tally(_LAST, alike, size)
 
     def _one(
-        self, copy: Entry | None, original: Entry | None, mine: Mine, known: Known
+        self, copy: Entry | None, original: Entry | None, share: Share, known: Known
     ) -> Iterator[Result]:
         left: list[Entry | None] = []
         for entry, is_copy in ((copy, True), (original, False)):
-            if entry is None or (entry.kind is not LEFT_OUT and not mine(entry.raw)):
-                left.append(None)
-                continue
-            is_there = entry.look()
-            if entry.kind is LEFT_OUT:
+            is_there = entry is not None and entry.look()
+            if entry is not None and entry.kind is LEFT_OUT:
                 self._gaps[is_copy].take(entry)
-                if mine(entry.raw):
+                if share.takes(entry.raw):
                     yield self._left_out(entry, is_copy=is_copy)
-            left.append(entry if is_there and entry.kind is not LEFT_OUT else None)
+            left.append(entry if is_there and entry and entry.kind is not LEFT_OUT else None)
         copy, original = left
         if copy is not None and original is not None:
             yield known(copy, original) or self.pair(copy, original)
@@ -155,7 +164,9 @@ class Judge:
             if not gap.reason:  # left out on request
                 return Result(entry.key, entry.raw, "")
             if not other.records:
-                return self._unread(entry, f"{_side(not is_copy)}: {gap.reason}")
+                told = "" if gap.is_at(entry.raw) else NOT_COMPARED
+                why = f"{_side(not is_copy)}: {gap.reason}"
+                return Result(entry.key, entry.raw, told, why)
             reason = gap.reason
         status = ONLY_COPY if is_copy else ONLY_ORIGINAL
         sha256 = self.digest(entry) if self._digests and entry.kind is FILE else ""
@@ -212,7 +223,7 @@ class Judge:
             fields = differing(copy.facts(None), original.facts(None))
         if copy.kind is DIRECTORY and not fields:
             return Result(copy.key, copy.raw, "")
-        return Result(copy.key, copy.raw, METADATA if fields else IDENTICAL, _named(fields))
+        return Result(copy.key, copy.raw, METADATA if fields else IDENTICAL, named(fields))
 
     def _files(self, copy: Entry, original: Entry) -> Result:
         stamp = f"{copy.stamp()}/{original.stamp()}" if self._stamps else ""
@@ -238,7 +249,7 @@ class Judge:
         after = os.fstat(one), os.fstat(other)
         status, detail = _status(found)
         notes = [detail, copy.note, original.note]
-        if _identity(before[0]) == _identity(before[1]):
+        if os.path.samestat(*before):
             notes.append("one and the same file, not a copy")
         for name, promised, seen in (
             ("copy", sealed[0], found.copy_sha256),
@@ -249,11 +260,14 @@ class Judge:
                 notes.append(f"the {name} is not what its bundle's inventory says")
         if any(_touched(*looks) for looks in zip(before, after, strict=True)):
             notes.append(_CHANGED)
-        fields = differing(copy.facts(one), original.facts(other))
+        ours, theirs = copy.facts(one), original.facts(other)
+        fields = differing(ours, theirs)
         if status == IDENTICAL and fields:
             status = METADATA
+        if status == GROWN and _is_older(theirs, ours):
+            notes.append(_PERHAPS_CUT)
         if status not in (GROWN, TRUNCATED):
-            notes.append(_named(fields))
+            notes.append(named(fields))
         text = "; ".join(filter(None, notes))
         kept = (found.copy_sha256, found.original_sha256) if self._digests else ("", "")
         moved = status == MODIFIED
@@ -277,6 +291,9 @@ class _Gap:
 
     def take(self, entry: Entry) -> None:
         self._raw, self.reason = entry.raw, entry.reason
+
+    def is_at(self, raw: bytes) -> bool:
+        return raw == self._raw
 
     def covers(self, raw: bytes) -> bool:
         mine = self._raw
@@ -323,8 +340,10 @@ def _shown(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+def _is_older(one: dict[str, object], other: dict[str, object]) -> bool:
+    """Whether *one* was last written no later than *other*, as far as both say."""
+    mine, its = one.get("modified"), other.get("modified")
+    return isinstance(mine, int) and isinstance(its, int) and mine <= its
 
 
 def _touched(before: os.stat_result, after: os.stat_result) -> bool:
@@ -336,7 +355,3 @@ def differing(copy: dict[str, object], original: dict[str, object]) -> list[str]
     if copy == original:
         return []
     return [name for name in copy if name in original and copy[name] != original[name]]
-
-
-def _named(fields: list[str]) -> str:
-    return "differs in " + ", ".join(_WORDS.get(name, name) for name in fields) if fields else ""

@@ -18,8 +18,9 @@ from typing import Any, BinaryIO, Self
 
 from custody import clock, durable
 from custody.acquire.metadata import path_fields
-from custody.compare.pairs import STATUSES, Result
-from custody.compare.sides import Entry, Side, other_key
+from custody.compare.entries import Entry, other_key
+from custody.compare.results import STATUSES, Result
+from custody.compare.sides import Side
 from custody.errors import FormatError, InputError, UsageError
 from custody.formats import inventory
 

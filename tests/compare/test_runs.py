@@ -29,26 +29,30 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
     return copy, original
 
 
-def results(two: tuple[Path, Path], resume: Path | None = None) -> tuple[list[str], Comparison]:
+def results(
+    two: tuple[Path, Path], resume: Path | None = None, *, every: bool = True
+) -> tuple[list[str], Comparison]:
     comparison = Comparison()
-    found = run(choose(*two), comparison, now=clock.now(), resume=resume)
+    found = run(choose(*two), comparison, now=clock.now(), every=every, resume=resume)
     return [f"{os.fsdecode(one.raw)} {one.status} {one.detail}" for one in found], comparison
 
 
+@pytest.mark.parametrize("every", [True, False])
 @pytest.mark.parametrize("possible", [True, False])
 def test_two_processes_give_what_one_gives(
-    two: tuple[Path, Path], possible: bool, monkeypatch: pytest.MonkeyPatch
+    two: tuple[Path, Path], possible: bool, every: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The work in halves loses nothing, doubles nothing and keeps the order of the walk."""
     copy, _ = two
     (copy / "d1" / "f001.log").write_text("other")
     (copy / "d2" / "only").write_text("only here")
     monkeypatch.setattr(halves, "_is_possible", lambda: possible)
-    found, comparison = results(two)
+    found, comparison = results(two, every=every)
     assert comparison.totals == {"identical": 59, "modified": 1, "extra": 1}
+    assert comparison.files == 61
     same = [line for line in found if " identical " in line]
     assert same == sorted(same)
-    assert len(set(found)) == len(found) == 61
+    assert len(set(found)) == len(found) == (61 if every else 2)
 
 
 def test_a_process_that_dies_is_made_up_for(
@@ -56,14 +60,14 @@ def test_a_process_that_dies_is_made_up_for(
 ) -> None:
     """What a lost process had not told is done again here, and nothing is told twice."""
     parent = os.getpid()
-    judged = pairs.Judge.pair
+    judged = pairs.quick
 
-    def pair(self: pairs.Judge, copy: pairs.Entry, original: pairs.Entry) -> pairs.Result:
+    def quick(copy: pairs.Entry, original: pairs.Entry) -> pairs.Result | None:
         if os.getpid() != parent and copy.raw == b"d3/f031.log":
             os._exit(1)
-        return judged(self, copy, original)
+        return judged(copy, original)
 
-    monkeypatch.setattr(pairs.Judge, "pair", pair)
+    monkeypatch.setattr(pairs, "quick", quick)
     found, comparison = results(two)
     assert comparison.totals == {"identical": 60}
     assert len(set(found)) == 60
@@ -109,14 +113,14 @@ def test_an_original_that_goes_away_is_a_verdict(
     two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that is removed between the listing and the reading is extra in the copy."""
-    judged = pairs.Judge.pair
+    judged = pairs.quick
 
-    def pair(self: pairs.Judge, copy: pairs.Entry, original: pairs.Entry) -> pairs.Result:
+    def quick(copy: pairs.Entry, original: pairs.Entry) -> pairs.Result | None:
         if copy.raw == b"d3/f031.log":
             (two[1] / "d3" / "f031.log").unlink(missing_ok=True)
-        return judged(self, copy, original)
+        return judged(copy, original)
 
-    monkeypatch.setattr(pairs.Judge, "pair", pair)
+    monkeypatch.setattr(pairs, "quick", quick)
     _, comparison = results(two)
     assert comparison.totals == {"identical": 59, "extra": 1}
 
@@ -124,9 +128,10 @@ def test_an_original_that_goes_away_is_a_verdict(
 def test_an_original_that_grows_while_it_is_read(
     two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is seen at opening is judged, and that it changed meanwhile is said."""
+    """What is seen at opening is judged; where that differs, a change meanwhile is said."""
     whole = pairs._whole
     target = two[1] / "d3" / "f031.log"
+    target.write_text("other bytes")
 
     def grown(fd: int, size: int) -> bytes:
         if os.fstat(fd).st_ino == target.stat().st_ino:
