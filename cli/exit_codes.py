@@ -34,7 +34,8 @@ MEANINGS = (
     Meaning(USAGE, "usage, or an input file that does not parse (line and field named)"),
     Meaning(
         GAPS,
-        "done, with recorded gaps (something could not be read, or changed while being read)",
+        "done, with recorded gaps (something could not be read, or changed while being read; "
+        "or a chain of custody has one)",
     ),
     Meaning(DIFFERS, "verification failed: the evidence differs from what was sealed"),
     Meaning(
