@@ -4,17 +4,21 @@ This is also the recovery: a bundle that was published and not entered, because 
 stopped in between, is entered by whoever comes next.  Attachments go in with them, under the same
 checkpoint.
 
+A bundle that was taken in from elsewhere has no entry of its own statement; it is pending where
+the event ``received`` that lies in it is not entered (:mod:`custody.intaken`).
+
 A bundle's name is entered once.  Whoever can sign and can write to the case could otherwise put
 another bundle in the place of one that was entered, and have the next collection vouch for it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from custody import attaching, durable, reading
+from custody import attaching, durable, intaken, reading
 from custody.bundle import layout
 from custody.case import Case
 from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError
@@ -63,24 +67,41 @@ def enter_pending(
     keys = {key.fingerprint(): key for key in signers}
     found: dict[str, bytes] = {}
     refused: dict[str, str] = {}
+    others: dict[str, list[bytes]] = {}
     with case.locked(wait_seconds):
         for name in pending(case):
+            lacking = intaken.missing(case, name, keys)
+            if lacking is not None:
+                others[name] = lacking
+                continue
             try:
                 found[name] = _statement(case, name, keys)
             except CustodyError as err:
                 refused[name] = err.why or str(err)
         log = case.log
         indexes = {name: log.find(data, _not_before(data)) for name, data in found.items()}
-        new = [name for name, index in indexes.items() if index is None]
+        new = {name: "" for name, index in indexes.items() if index is None}
+        new |= {name: intaken.statement(case, name) for name, listed in others.items() if listed}
         for name, index in _taken(log, new).items():
             refused[name] = f"ledger entry {index} sealed another bundle under this name"
-            del found[name], indexes[name]
-        entered = _enter(case, log_key, found, indexes, attaching.pending(case, keys))
+            found.pop(name, None)
+            indexes.pop(name, None)
+            others.pop(name, None)
+        more = [entry for listed in others.values() for entry in listed]
+        more += attaching.pending(case, keys)
+        entered = _enter(case, log_key, found, indexes, more)
     return entered, refused
 
 
-def _taken(log: Log, names: Collection[str]) -> dict[str, int]:
-    """Which of *names* the ledger has a sealed bundle for already, and in which entry first.
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _taken(log: Log, names: Mapping[str, str]) -> dict[str, int]:
+    """Which of *names* the ledger has another bundle for already, and in which entry first.
+
+    :param names: each with the digest (hex) of the statement that an entry may have given the name
+        to already; empty where none may have.
 
     Entries of a form that is not known here are passed over, and no signature is checked.  All of
     the ledger is looked at: from where on a name may be new, only its signer says.
@@ -93,8 +114,10 @@ def _taken(log: Log, names: Collection[str]) -> dict[str, int]:
     needles = {part for name in names for part in dsse.spellings(canonical.dump(name)[1:-1])}
     try:
         for index, data in log.entries_with(needles):
-            for name in _sealed_by(data).intersection(names):
-                taken.setdefault(name, index)
+            bound, digest = _bound_by(data)
+            for name in bound.intersection(names):
+                if names[name] != digest:
+                    taken.setdefault(name, index)
     except (FormatError, NotFoundError) as err:
         hint = "custody ledger verify names what differs; nothing was written"
         raise DifferenceError("append to ledger", log.directory, str(err), hint=hint) from err
@@ -111,19 +134,21 @@ def _not_before(envelope: bytes) -> int:
     return size if isinstance(size, int) and size >= 0 else 0
 
 
-def _sealed_by(entry: bytes) -> set[str]:
-    """The names under which an entry seals a bundle: one, or none where it is something else."""
+def _bound_by(entry: bytes) -> tuple[set[str], str]:
+    """The names that an entry gives to a bundle, and the digest of that bundle's statement.
+
+    No names, where it is something else.
+    """
     try:
         payload = dsse.load(entry).payload
-        if b'"sealed"' not in payload:  # spares the most of reading it
-            return set()
+        if b'"sealed"' not in payload and b'"received"' not in payload:  # spares most of reading it
+            return set(), ""
         event = statement.load(payload)
     except FormatError:
-        return set()
-    if event.kind != _SEALED:
-        return set()
-    said = event.details.get("bundle"), event.words.get("item")
-    return {name for name in said if isinstance(name, str)}
+        return set(), ""
+    digest = _digest(entry) if event.kind == _SEALED else intaken.pins(event)
+    said = (event.details.get("bundle"), event.words.get("item")) if digest else ()
+    return {name for name in said if isinstance(name, str)}, digest
 
 
 def _enter(
@@ -131,12 +156,12 @@ def _enter(
     log_key: Signer,
     found: dict[str, bytes],
     indexes: dict[str, int | None],
-    attached: list[bytes],
+    others: list[bytes],
 ) -> dict[str, Entered]:
     log = case.log
     new = [name for name, index in indexes.items() if index is None]
-    if new or attached:
-        appended = log.append([*(found[name] for name in new), *attached], log_key)
+    if new or others:
+        appended = log.append([*(found[name] for name in new), *others], log_key)
         indexes |= {name: appended.first_index + place for place, name in enumerate(new)}
     tree = log.checkpoint().checkpoint
     entered: dict[str, Entered] = {}

@@ -37,6 +37,7 @@ ORIGINAL = "original"
 
 _BUNDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+,@~()=-]{0,199}\Z", re.ASCII)
 _COPY = re.compile(r"C[1-9][0-9]{0,8}\Z", re.ASCII)
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z", re.ASCII)
 _PERSON = ("name", "title", "organization", "key")
 
 
@@ -63,6 +64,14 @@ def proof_name(bundle: str) -> str:
 def receipt_name(bundle: str) -> str:
     """What the receipt is called there."""
     return f"{bundle}.{RECEIPT_FILE}"
+
+
+def paper_name(sha256: str, suffix: str) -> str:
+    """What the scan of a paper is called in a case.
+
+    :param suffix: of the file it came in; left out where it is not a plain one.
+    """
+    return f"paper-{sha256[:16]}{suffix if _SUFFIX.match(suffix) else ''}"
 
 
 def folder(case: Case, release: str) -> Path:

@@ -7,7 +7,7 @@ number, or wants to give something away, asks while holding the case's lock.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from custody.case import Case
@@ -148,10 +148,16 @@ def of(case: Case, bundle: str) -> Standing:
 
     :raises DifferenceError: if the entries cannot be read.
     """
-    found = Standing(bundle)
-    for entry in entries(case, bundle):
-        if entry.event.words.get("item") == bundle:
-            found.take(entry)
+    return several(case, [bundle])[bundle]
+
+
+def several(case: Case, bundles: Collection[str]) -> dict[str, Standing]:
+    """The same of many bundles, in one reading."""
+    found = {name: Standing(name) for name in bundles}
+    for entry in entries(case, next(iter(found)) if len(found) == 1 else ""):
+        known = found.get(entry.event.words.get("item", ""))
+        if known is not None:
+            known.take(entry)
     return found
 
 

@@ -17,6 +17,7 @@ from custody.ledger.believed import Bound, by_trust, unbound
 from custody.ledger.check import EntryVerdict, VerifyEntry
 from custody.verify import signed
 from custody.verify.docket import Docket
+from custody.verify.handovers import HAND_OVERS, HandOvers
 
 _MOST_PROBLEMS = 10_000
 
@@ -33,6 +34,7 @@ class Entries:
     :ivar attached: the digests of the attachments' statements that were entered, and where.
     :ivar tokens: the time stamps that were entered, by digest: where, and what they are over: a
         bundle's name, or the size of a checkpoint.
+    :ivar handovers: what was taken in, given away, answered and kept apart.
     :ivar disposed: bundles that are said to be gone, on purpose.
     :ivar unknown: how many entries are signed by which untrusted key; and its verifier key.
     :ivar last_time: the time that the last entry says, if it can be read.
@@ -49,6 +51,7 @@ class Entries:
     sealed: dict[str, dict[str, int]] = field(default_factory=dict)
     attached: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, tuple[int, str | int]] = field(default_factory=dict)
+    handovers: HandOvers = field(default_factory=HandOvers)
     disposed: set[str] = field(default_factory=set)
     unknown: Counter[str] = field(default_factory=Counter)
     first_unknown: Event | None = None
@@ -92,6 +95,7 @@ class Entries:
             self.remarks,
         ):
             each.clear()
+        self.handovers.begin_again()
         self.count = self.undated = 0
         self.is_by_named = False
 
@@ -144,6 +148,8 @@ class Entries:
         elif event.kind == "sealed" and item:
             digest = _digest(envelope)
             self.sealed.setdefault(item, {}).setdefault(digest, index)
+        elif event.kind in HAND_OVERS:
+            self.handovers.note(index, _digest(envelope), event)
         elif event.kind == "disposed" and item and not event.details.get("copy"):
             self.disposed.add(item)
 

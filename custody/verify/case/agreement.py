@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from custody.bundle import layout
@@ -11,6 +11,7 @@ from custody.errors import CustodyError
 from custody.ledger.check import Report
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.reader import LedgerReader
+from custody.verify.case import transfers
 from custody.verify.case.bundles import Bundles
 from custody.verify.case.checks import AGREEMENT
 from custody.verify.docket import Docket
@@ -37,6 +38,7 @@ class Agreement:
         self._bundles = bundles
         self._attachments = attachments
         self._docket = docket
+        self._by_name: dict[str, dict[str, int]] = {}
 
     def check(self, report: Report | None) -> None:
         """(7) Judge all of it.
@@ -50,35 +52,41 @@ class Agreement:
         if not self._bundles.are_listed:
             docket.left(AGREEMENT, "the bundles cannot be listed")
             return
-        for name, digests in entries.sealed.items():
+        self._by_name = _merged(entries.sealed, entries.handovers.taken_in)
+        for name, digests in self._by_name.items():
             self._sealed(name, digests)
         reader = LedgerReader(self._path / "ledger")
         for name, bundle in self._bundles.verified.items():
             self._entered(name, bundle, report.origin)
             self._contradictions(reader, f"bundles/{name}", bundle, report)
         self._attached_entries()
+        transfers.check(self._path, entries.handovers, docket)
         shown = f"each of {len(self._bundles.verified)} is entered with its own statement"
         docket.shown(AGREEMENT, shown)
 
     def _sealed(self, name: str, digests: dict[str, int]) -> None:
-        """What the ledger says was sealed under *name*: once, and the bundle is there."""
+        """What was sealed or taken in under *name*: one bundle, and it is there."""
         docket, where = self._docket, f"bundles/{name}"
         indexes = sorted(digests.values())
         if len(indexes) > 1:
             said = ", ".join(map(str, indexes))[:400]
             why = "the ledger has different bundles under one name: one was put in another's place"
-            docket.found(AGREEMENT, where, "one sealed entry", f"entries {said}", why)
+            docket.found(AGREEMENT, where, "one bundle's entry", f"entries {said}", why)
         if name in self._bundles.verified or os.path.lexists(self._path / where):
             return
         if name in self._entries.disposed:
             docket.remark(where, "it was disposed of, as the ledger says")
+            return
+        if name in self._entries.handovers.away:
+            index = self._entries.handovers.away[name]
+            docket.remark(where, f"the original was released, by ledger entry {index}")
             return
         for index in indexes:
             why = f"the bundle of ledger entry {index} is gone"
             docket.found(AGREEMENT, where, "a bundle", "nothing", why)
 
     def _entered(self, name: str, bundle: Verification, origin: str | None) -> None:
-        digests = self._entries.sealed.get(name, {})
+        digests = self._by_name.get(name, {})
         where, found = f"bundles/{name}", f"sha256:{bundle.statement_sha256}"
         if not bundle.statement_sha256 and bundle.is_forbidden:
             self._docket.left(AGREEMENT, f"{where}: its statement may not be read")
@@ -103,7 +111,7 @@ class Agreement:
             where = f"{layout.ATTACHMENTS}/{digest}"
             why = f"the attachment of ledger entry {entered[digest]} is gone"
             self._docket.found(AGREEMENT, where, "an attachment", "nothing", why)
-        for digest in there.keys() - entered.keys():
+        for digest in there.keys() - entered.keys() - self._entries.handovers.brought:
             why = "nobody entered this attachment in the ledger"
             self._docket.found(AGREEMENT, there[digest], "an entry in the ledger", "none", why)
 
@@ -135,10 +143,19 @@ class Agreement:
             self._docket.found(AGREEMENT, where, tree_head.root.hex(), root.hex(), why)
 
 
+def _merged(
+    sealed: Mapping[str, Mapping[str, int]], taken_in: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    """The statements that were entered under each name, however the bundle came into the case."""
+    names = {**sealed, **taken_in}
+    return {name: {**taken_in.get(name, {}), **sealed.get(name, {})} for name in names}
+
+
 def _belongs(bundle: Verification, origin: str | None) -> str:
     """Where a bundle that nobody entered belongs, by the ledger that its statement names."""
     named = bundle.not_before
     if named is not None and named.origin == origin:
         return "if a collection was cut short, the next custody collect into the case enters it"
     whose = "no ledger" if named is None else f"another ledger, {named.origin}"
-    return f"its statement names {whose}: it is not of this case; keep it outside bundles/"
+    advice = "keep it outside bundles/, and take it in with custody receive"
+    return f"its statement names {whose}: it was not collected here; {advice}"

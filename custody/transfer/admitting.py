@@ -1,0 +1,277 @@
+"""What becomes of the bundles that arrived: decided, signed, published and entered together.
+
+The case is locked throughout, so that two intakes at once cannot give one name to two bundles.
+The outcomes are those of :mod:`custody.transfer.intake`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from custody import certifying, durable
+from custody.bundle import layout
+from custody.errors import CustodyError, NotFoundError, UsageError
+from custody.formats import vkey
+from custody.handover import ORIGINAL, RECEIVED, REFUSED
+from custody.identity.trust import Trust
+from custody.keeping import Keeper, Writing
+from custody.ledger import entry as entries
+from custody.transfer import release, standing
+from custody.transfer.intake import Arrived, Outcome, Terms
+from custody.transfer.standing import Standing
+from custody.verify import Verification
+
+MOST_ATTACHMENTS = 200
+_LONGEST_NUMBER = 200
+
+
+@dataclass(slots=True)
+class _Admission:
+    """One bundle on its way in: the events about it, and where its copy goes."""
+
+    arrived: Arrived
+    found: Verification
+    known: Standing
+    outcome: Outcome = "received"
+    details: dict[str, Any] = field(default_factory=dict)
+    event: bytes = b""
+    certificate: bytes = b""
+    target: Path | None = None
+
+    @property
+    def envelopes(self) -> list[bytes]:
+        """What is entered, the event itself last."""
+        return [item for item in (self.certificate, self.event) if item]
+
+
+def admit(
+    keeper: Keeper,
+    arrived: Sequence[Arrived],
+    trust: Trust,
+    terms: Terms,
+    now: datetime,
+    wait_seconds: float,
+) -> None:
+    """Decide on all that arrived, and tell each what became of it.
+
+    :raises LockedError: if another process keeps the case.
+    :raises StorageError: if the ledger could not be written; what was published by then is
+        entered by the next run.
+    """
+    there = [item for item in arrived if item.error is None and item.found is not None]
+    if not there:
+        return
+    with keeper.writing(wait_seconds) as writing:
+        known = standing.several(keeper.case, {item.name for item in there})
+        admitted: list[_Admission] = []
+        for item in there:
+            try:
+                admitted.append(_admit(writing, item, known[item.name], trust, terms, now))
+            except CustodyError as err:
+                item.outcome, item.error, item.why = "failed", err, str(err)
+        listed = [envelope for one in admitted for envelope in one.envelopes]
+        if not listed:
+            return
+        index = writing.append(listed)
+    for one in admitted:
+        index += len(one.envelopes)
+        one.arrived.entry = index - 1
+
+
+def _admit(
+    writing: Writing, item: Arrived, known: Standing, trust: Trust, terms: Terms, now: datetime
+) -> _Admission:
+    """Decide on one, sign, and give its copy a name; entering it is the next step."""
+    if item.found is None:  # only what was looked at comes here
+        raise NotFoundError("receive", item.path, "it was not looked at")
+    one = _Admission(item, item.found, known)
+    _decide(writing, one, terms)
+    _describe(one, terms)
+    one.event = writing.sign(
+        REFUSED if one.outcome == "refused" else RECEIVED,
+        now,
+        digests={"received": item.digest} if item.digest else {},
+        words=_words(writing, one, terms),
+        details=one.details,
+    )
+    one.certificate = _certificate(writing, one, trust, terms, now)
+    for envelope in one.envelopes:
+        entries.require(envelope)
+    _place(writing, one)
+    item.outcome, item.where = one.outcome, one.target or item.path
+    return one
+
+
+def _words(writing: Writing, one: _Admission, terms: Terms) -> dict[str, str]:
+    words = {**terms.words, "item": one.arrived.name or writing.keeper.case.case}
+    if terms.refuse:
+        words["comment"] = terms.refuse
+    return words
+
+
+# ---- deciding
+
+
+def _decide(writing: Writing, one: _Admission, terms: Terms) -> None:
+    item, case = one.arrived, writing.keeper.case
+    final = case.bundles / item.name
+    if terms.refuse:
+        one.outcome = "refused"
+        return
+    if terms.copy and not item.differs:
+        _require_copy(one, terms.copy)
+    others = one.known.statements.keys() - {one.found.statement_sha256}
+    if not item.differs and others:
+        index = min(one.known.statements[digest] for digest in others)
+        item.unlike = f"ledger entry {index} has another bundle of this name"
+    is_there = bool(item.name) and os.path.lexists(final)
+    if not item.differs and is_there and not _is_same(final, item):
+        item.unlike = "another bundle of this name lies in the case"
+    if item.differs:
+        one.outcome = "differs"
+        token = item.staged.name.partition("-")[2] if item.staged else ""
+        one.target = case.directory / "transfers" / f"differs-{token}"
+        item.why = item.unlike or _first_finding(item)
+    elif is_there and not one.known.statements:
+        why = "it lies in the case already, and nobody entered it; nothing was entered"
+        raise UsageError("receive", final, why, hint="move it out of bundles/, and receive it")
+    elif is_there:
+        one.outcome = "held"
+        if item.staged is not None:
+            item.why = "another run took it in meanwhile; its second copy is left in incoming/"
+    else:
+        one.target = final
+        if one.found.verdict == "cannot-verify":
+            one.outcome = "not-verified"
+
+
+def _require_copy(one: _Admission, copy: str) -> None:
+    thing = one.known.things.get(copy)
+    if thing is None:
+        raise NotFoundError("receive", one.known.label(copy), "the ledger has no such copy")
+    if thing.digest != one.arrived.digest:
+        one.arrived.unlike = f"it is not what {one.known.label(copy)} was when it was made"
+
+
+def _is_same(final: Path, item: Arrived) -> bool:
+    try:
+        return release.pinned(final) == item.digest
+    except CustodyError:
+        return False
+
+
+def _first_finding(item: Arrived) -> str:
+    if item.found is not None and item.found.findings:
+        first = item.found.findings[0]
+        return f"{first.path or '.'}: {first.message}"
+    if item.strange:
+        return f"{item.strange[0][0]}: {item.strange[0][1]}"
+    return "it has no name that a bundle may have"
+
+
+# ---- what is signed about it
+
+
+def _describe(one: _Admission, terms: Terms) -> None:
+    item, found = one.arrived, one.found
+    verdict = "failed" if one.outcome == "differs" else found.verdict
+    details: dict[str, Any] = {
+        "from": dict(terms.giver),
+        "bundle": item.name,
+        "statement": found.statement_sha256,
+        "signer": _signer(found),
+        "evidence_number": _number(one, terms),
+        "files": found.files,
+        "bytes": found.bytes,
+        "verdict": verdict,
+        "release": terms.release.paper.sha256 if terms.release else "",
+        "label": terms.release.label if terms.release else "",
+        "kept": f"transfers/{one.target.name}" if one.outcome == "differs" and one.target else "",
+        "why": item.why if one.outcome == "differs" else "",
+    }
+    if one.outcome == "held":
+        details["already_held"] = True
+    if item.strange_count:
+        details["not_copied"] = item.strange_count
+    details |= _coming_back(one, terms)
+    if one.outcome in ("received", "not-verified") and found.attachments:
+        if len(found.attachments) > MOST_ATTACHMENTS:
+            why = f"it has {len(found.attachments)} attachments, at most {MOST_ATTACHMENTS}"
+            raise UsageError("receive", item.path, f"{why} can be taken in")
+        details["attachments"] = list(found.attachments)
+    one.details = {name: value for name, value in details.items() if value not in ("", {})}
+
+
+def _coming_back(one: _Admission, terms: Terms) -> dict[str, Any]:
+    """Which thing of ours it is, where one comes back."""
+    if one.outcome == "differs":
+        return {}
+    if terms.copy:
+        return {"copy": terms.copy, "label": one.known.label(terms.copy)}
+    if one.known.things[ORIGINAL].out is not None and one.outcome != "refused":
+        return {ORIGINAL: True}
+    return {}
+
+
+def _signer(found: Verification) -> str:
+    return vkey.parse(found.claimed_key).fingerprint() if found.claimed_key else ""
+
+
+def _number(one: _Admission, terms: Terms) -> str:
+    """The evidence number: what the desk gives it, else what it was collected with."""
+    if terms.evidence_number or one.outcome in ("differs", "refused"):
+        return terms.evidence_number
+    own = one.found.stated.get("evidence_number", "")
+    return own if own.isprintable() and len(own) <= _LONGEST_NUMBER else ""
+
+
+def _certificate(
+    writing: Writing, one: _Admission, trust: Trust, terms: Terms, now: datetime
+) -> bytes:
+    """The desk's word for a key that the paper form named, for this one bundle."""
+    fingerprint = _signer(one.found)
+    wanted = one.outcome in ("received", "held") and one.found.verdict == "ok"
+    if not wanted or fingerprint not in terms.fingerprints or trust.signer_for(fingerprint):
+        return b""
+    keeper = writing.keeper
+    return certifying.certificate(
+        keeper.signer,
+        keeper.actor,
+        fingerprint=fingerprint,
+        now=now,
+        bundle=one.arrived.name,
+        key=one.found.claimed_key,
+        ledger=writing.newest,
+        case=keeper.case.case,
+        comment="the fingerprint is that of the paper form",
+    )
+
+
+# ---- where it goes
+
+
+def _place(writing: Writing, one: _Admission) -> None:
+    """Lay the events into the bundle, and publish its copy."""
+    item = one.arrived
+    bundle = item.staged
+    if one.outcome == "held":
+        bundle = writing.keeper.case.bundles / item.name
+        _lay(bundle, [one.certificate] if one.certificate else [])
+    elif bundle is not None and one.target is not None:
+        if one.outcome != "differs":
+            _lay(bundle, one.envelopes)
+        durable.ensure_directory(one.target.parent)
+        durable.publish(bundle, one.target)
+
+
+def _lay(bundle: Path, envelopes: Sequence[bytes]) -> None:
+    for envelope in envelopes:
+        durable.ensure_directory(bundle / layout.EVENTS)
+        digest = hashlib.sha256(envelope).hexdigest()
+        durable.create_or_equal(bundle / layout.EVENTS / f"{digest}.dsse.json", envelope)
