@@ -52,11 +52,11 @@ def test_one_top_level_name(contents: set[str]) -> None:
 
 
 def test_nothing_is_forgotten(root: Path, contents: set[str]) -> None:
-    """Every module, rule pack and fixed text of the tree is in the wheel, and no other module."""
+    """Every module, rule pack, page and fixed text is in the wheel, and no other module."""
     expected = set()
     for folder, package in (("custody", "custody"), ("cli", "custody/cli")):
         for path in (root / folder).rglob("*"):
-            if path.suffix in {".py", ".yaml", ".txt"} or path.name == "py.typed":
+            if path.suffix in {".py", ".yaml", ".txt", ".html", ".css"} or path.name == "py.typed":
                 expected.add(f"{package}/{path.relative_to(root / folder).as_posix()}")
     assert {name for name in contents if name.startswith("custody/")} == expected
 

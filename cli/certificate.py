@@ -1,0 +1,34 @@
+"""``custody certificate``: the facts for a certification under FRE 902(13) and (14), as a draft."""
+
+from __future__ import annotations
+
+from . import ledger_where, options, papers
+from .frame import Verb
+
+app = Verb("Draft a certification under Federal Rules of Evidence 902(13) and (14).")
+
+
+@app.command()
+def certificate(
+    bundle: papers.BundleArgument,
+    output: papers.OutOption = None,
+    expect: papers.ExpectOption = None,
+    signer: papers.SignerOption = None,
+    log: papers.LogOption = None,
+    checkpoint: ledger_where.CheckpointOption = None,
+    trust: options.TrustOption = None,
+) -> int:
+    """Draft a certification under Federal Rules of Evidence 902(13) and (14).
+
+    The facts come from the bundle, which is verified first; who certifies, and why they can, is
+    left blank.  HTML that a word processor opens.  It is a draft and not legal advice.
+
+    Exit 10: the bundle failed, and the draft says not to sign; 11: it could not be judged.
+    """
+    from custody import clock
+    from custody.forms import certificate as certificates
+
+    found = papers.gathered(
+        bundle, output, expect=expect, signer=signer, log=log, checkpoint=checkpoint, trust=trust
+    )
+    return papers.give("certificate", certificates.document(found, clock.now()), output)

@@ -1,0 +1,43 @@
+"""``custody form``: the printable chain-of-custody form of one bundle."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import ledger_where, options, papers
+from .frame import Verb
+
+app = Verb("Print the chain-of-custody form of a bundle.")
+
+BlankRowsOption = Annotated[
+    int,
+    typer.Option(metavar="N", min=0, max=100, help="Rows for changes of hands written by hand."),
+]
+
+
+@app.command()
+def form(
+    bundle: papers.BundleArgument,
+    output: papers.OutOption = None,
+    blank_rows: BlankRowsOption = 6,
+    expect: papers.ExpectOption = None,
+    signer: papers.SignerOption = None,
+    log: papers.LogOption = None,
+    checkpoint: ledger_where.CheckpointOption = None,
+    trust: options.TrustOption = None,
+) -> int:
+    """Print the chain-of-custody form of a bundle, as HTML for a printer.
+
+    The bundle is verified first, and the ledger of its case derived again; the form says what
+    that came to.  Exit 10: it failed, and the form says so; 11: it could not be judged.
+    """
+    from custody import clock
+    from custody.forms import form as forms
+
+    found = papers.gathered(
+        bundle, output, expect=expect, signer=signer, log=log, checkpoint=checkpoint, trust=trust
+    )
+    facts = forms.document(found.item, found.standing, found.timeline, clock.now(), found.title)
+    return papers.give("form", facts, output, {"blank_rows": blank_rows})

@@ -1,0 +1,213 @@
+"""What the form and the certificate have in common: which bundle, whose trust, where it goes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from custody.errors import ExistsError, UsageError
+
+from . import console, exit_codes, ledger_where, options
+
+if TYPE_CHECKING:
+    from custody.case import Case
+    from custody.forms.gathering import Gathered, Verifier
+
+_CODES = {
+    "ok": exit_codes.OK,
+    "failed": exit_codes.DIFFERS,
+    "cannot-verify": exit_codes.CANNOT_VERIFY,
+}
+
+BundleArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="BUNDLE",
+        help="A bundle's directory; with --case also its id or evidence number.",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write it to this new file.", show_default=False
+    ),
+]
+ExpectOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="sha256:HEX",
+        help="The digest of the statement, as it was written down.",
+        show_default=False,
+    ),
+]
+SignerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--signer",
+        metavar="VKEY|FINGERPRINT",
+        help="Who must have signed it, believed this once. Repeatable: one of them.",
+        show_default=False,
+    ),
+]
+LogOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        metavar="VKEY",
+        help="Believe this ledger too, this once. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+def gathered(
+    bundle: Path,
+    out: Path | None,
+    *,
+    expect: str | None,
+    signer: list[str] | None,
+    log: list[str] | None,
+    checkpoint: list[Path] | None,
+    trust: Path | None,
+) -> Gathered:
+    """Verify the bundle that is meant, with what the command line says, and read its history.
+
+    :param out: where the page is to go; looked at first, so that no work is done for nothing.
+    """
+    from custody.forms import gathering, page
+
+    if out is not None or not console.mode().json:
+        page.require()
+    case = _case(bundle)
+    _refuse(out, bundle, case)
+    verifier = _verifier(expect, signer or [], log or [], checkpoint or [], trust)
+    with console.Progress("verifying") as progress:
+        found = gathering.gather(bundle, case, verifier, progress)
+    ledger_where.tell_troubles(verifier.memory)
+    return found
+
+
+def _case(bundle: Path) -> Case | None:
+    """The case that is named; else the one that the bundle lies in; else none."""
+    from custody import case as cases
+
+    chosen = options.case()
+    home = Path(os.path.realpath(bundle)).parent
+    lies_in_one = home.name == "bundles" and (home.parent / cases.RECORD).is_file()
+    if chosen is not None and not (chosen.from_environment and lies_in_one):
+        return cases.open_case(options.needed_case("form BUNDLE"))
+    if lies_in_one:
+        console.remark(f"with the ledger of the case that it lies in: {home.parent}")
+        return cases.open_case(home.parent)
+    return None
+
+
+def _refuse(out: Path | None, bundle: Path, case: Case | None) -> None:
+    """Let nothing be written over something, or among the evidence."""
+    if out is None:
+        return
+    if os.path.lexists(out):
+        raise UsageError("write the page", out, "it exists; nothing was overwritten",
+                         hint="name a new file")  # fmt: skip
+    real = Path(os.path.realpath(out))
+    closed = [Path(os.path.realpath(bundle))] if bundle.is_dir() else []
+    closed += [] if case is None else [Path(os.path.realpath(case.directory))]
+    if any(real.is_relative_to(directory) for directory in closed):
+        why = "it would lie among the evidence; nothing was written"
+        raise UsageError("write the page", out, why, hint="name a file elsewhere")
+
+
+def _verifier(
+    expect: str | None,
+    signers: list[str],
+    logs: list[str],
+    checkpoints: list[Path],
+    trust: Path | None,
+) -> Verifier:
+    from custody import clock
+    from custody.forms.gathering import Verifier
+    from custody.identity import trust as store
+    from custody.identity.trust import read_fingerprint
+
+    believed = store.load(options.trust_directory(trust))
+    for text in signers:
+        believed = believed.with_signer(text)
+    for text in logs:
+        believed = believed.with_log(_log_key(text))
+    return Verifier(
+        trust=believed,
+        now=clock.now(),
+        expect=None if expect is None else read_fingerprint(expect),
+        named=[_fingerprint(text) for text in signers],
+        memory=ledger_where.memory(),
+        given=[ledger_where.given_checkpoint(file) for file in checkpoints],
+    )
+
+
+def _log_key(text: str) -> Any:
+    from custody.formats.vkey import ED25519
+
+    key = options.verifier_key(text)
+    if key.kind != ED25519:
+        raise UsageError("read the command line", "--log", "the key is a witness's")
+    return key
+
+
+def _fingerprint(text: str) -> str:
+    from custody.identity.trust import Trust
+
+    return Trust().with_signer(text).signers[0].fingerprint
+
+
+def give(
+    name: str, facts: Mapping[str, Any], out: Path | None, more: Mapping[str, Any] | None = None
+) -> int:
+    """Print the facts, or the page that is made of them, and say how it stands.
+
+    :param name: ``form`` or ``certificate``: of the page and of the schema.
+    :param more: what the page needs and is no fact.
+    """
+    from custody.forms import page
+
+    verdict = facts["verification"]["verdict"]
+    as_json = console.mode().json
+    made = b""
+    if out is not None or not as_json:
+        made = page.render(name, {**facts, **(more or {})}, _running(name, facts))
+    if out is not None:
+        _save(out, made)
+    if as_json:
+        console.result_json(name, {"path": None if out is None else str(out), **facts})
+    elif out is None:
+        console.result_bytes(made)
+    else:
+        console.result(f"{name} written: ", out)
+        console.result("verdict: ", verdict)
+    if verdict != "ok":
+        console.warning(f"{verdict}: {facts['verification']['sentence']}")
+    return _CODES[verdict]
+
+
+def _running(name: str, facts: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What stands on every page."""
+    item = facts["item"]
+    word = {"ok": "verified", "failed": "FAILED", "cannot-verify": "not verified"}
+    left = {"form": "CHAIN OF CUSTODY", "certificate": "DRAFT CERTIFICATION - NOT SIGNED"}[name]
+    about = f"Item {item['evidence_number'] or item['bundle']}"
+    about += f", case {item['case']}" if item["case"] else ""
+    made = f"made {facts['made']} by {facts['tool']}"
+    return left, about, f"{word[facts['verification']['verdict']]}; {made}"
+
+
+def _save(out: Path, data: bytes) -> None:
+    from custody import durable
+
+    try:
+        durable.create(out, data)
+    except ExistsError as err:
+        raise UsageError("write the page", out, err.why, hint="name a new file") from err

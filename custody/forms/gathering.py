@@ -1,0 +1,135 @@
+"""Everything that a form is made of: the bundle read and verified, and its history.
+
+1. What the bundle says is read.
+2. It is verified, and what was read must be what was verified.
+3. Its history is folded from the ledger of the case, which is derived again on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from custody import history
+from custody.case import Case
+from custody.errors import CustodyError, FormatError, NotFoundError, UsageError
+from custody.formats import dsse, statement
+from custody.forms import item as items
+from custody.forms import standing
+from custody.forms.item import Item
+from custody.forms.standing import Standing
+from custody.history import items as named
+from custody.history.values import Timeline
+from custody.identity.trust import Trust
+from custody.ledger.memory import Memory
+from custody.ledger.reader import Published
+from custody.verify import kind_of, verify_bundle
+from custody.verify.bundle import silent
+from custody.verify.result import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Who asks: what they believe, what they have seen, and when.
+
+    :ivar expect: the SHA-256 (hex) that the bundle's statement must have.
+    :ivar named: the fingerprints of signers one of whom must have signed the statement.
+    :ivar memory: what was seen of ledgers before.
+    :ivar given: checkpoints from paper, mail or another office.
+    """
+
+    trust: Trust
+    now: datetime
+    expect: str | None = None
+    named: Collection[str] = ()
+    memory: Memory | None = None
+    given: Sequence[Published] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a form is made of.
+
+    :ivar bag: where the bundle is; None where only the ledger is left of it.
+    :ivar timeline: None where no ledger was consulted.
+    :ivar title: what the case is called, by the entry that opened it.
+    """
+
+    item: Item
+    bag: Path | None
+    standing: Standing
+    timeline: Timeline | None
+    title: str
+
+
+def gather(
+    asked: Path, case: Case | None, verifier: Verifier, progress: Progress = silent
+) -> Gathered:
+    """Read and verify the bundle that is *asked* for, and read its history.
+
+    :param asked: a bundle's directory; or, with a case, its id or its evidence number there.
+    :param case: whose ledger is consulted.
+    :raises NotFoundError: if there is no such bundle, or the ledger knows none of that name.
+    :raises UsageError: if several bundles bear the evidence number.
+    :raises DifferenceError: if it changed while it was read.
+    """
+    if asked.is_dir() or case is None:
+        return _lying_there(asked, case, verifier, progress)
+    timeline = _timeline(case, str(asked), verifier)
+    ids = [bundle.id for bundle in timeline.bundles]
+    if timeline.kind not in ("bundle", "copy") or len(ids) != 1:
+        why = f"it is not one bundle, but {', '.join(ids[:8]) or 'the case'}"
+        raise UsageError("make the form", asked, why, hint="name one of the bundles")
+    if named.is_name(ids[0]) and (case.bundles / ids[0]).is_dir():
+        return _lying_there(case.bundles / ids[0], case, verifier, progress)
+    if timeline.kind == "copy":
+        timeline = _timeline(case, ids[0], verifier)
+    gone = _gone(case, ids[0], timeline)
+    return Gathered(gone, None, standing.judge(gone, None, timeline), timeline, _title(case))
+
+
+def _lying_there(bag: Path, case: Case | None, verifier: Verifier, progress: Progress) -> Gathered:
+    if not bag.is_dir():
+        hint = "name a bundle's directory; --case DIR lets you name its id"
+        raise NotFoundError("make the form", bag, "there is no such bundle", hint=hint)
+    if kind_of(bag) == "case":
+        hint = f"name one of those in {bag / 'bundles'}"
+        raise UsageError("make the form", bag, "it is a case; a form is of one bundle", hint=hint)
+    found = items.read(bag)
+    verified = verify_bundle(
+        bag,
+        verifier.trust,
+        expect=verifier.expect,
+        named=verifier.named,
+        now=verifier.now,
+        progress=progress,
+    )
+    items.require_same(found, verified)
+    timeline = None if case is None else _timeline(case, found.bundle, verifier)
+    judged = standing.judge(found, verified, timeline)
+    return Gathered(found, bag, judged, timeline, "" if case is None else _title(case))
+
+
+def _timeline(case: Case, name: str, verifier: Verifier) -> Timeline:
+    return history.timeline(
+        case, name, verifier.trust, verifier.now, memory=verifier.memory, given=verifier.given
+    )
+
+
+def _gone(case: Case, name: str, timeline: Timeline) -> Item:
+    """What the ledger alone still says of a bundle: its statement, where that is an entry."""
+    for step in timeline.steps:
+        if step.kind == "sealed":
+            return items.of_statement(name, case.ledger.entry(step.index))
+    return Item(name)
+
+
+def _title(case: Case) -> str:
+    """What the case is called, by its first entry; case.json is not signed."""
+    try:
+        event = statement.load(dsse.load(case.ledger.entry(0)).payload)
+    except (FormatError, CustodyError):
+        return ""
+    return event.words.get("comment", "") if event.kind == "case-opened" else ""
