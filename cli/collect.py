@@ -10,7 +10,8 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, desk, exit_codes, figures, ledger_where, options, record_file
+from . import console, desk, exit_codes, figures, ledger_where, options, record_file, stamping
+from .collect_stamps import Stamps
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def collect(
     max_size: MaxSizeOption = "",
     one_file_system: OneFileSystemOption = False,
     incident: IncidentOption = None,
+    tsa: stamping.TsaOption = None,
+    tsa_timeout: stamping.TimeoutOption = stamping.SECONDS,
     dry_run: DryRunOption = False,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
@@ -117,8 +120,15 @@ def collect(
     if dry_run:
         return _dry_run(request, case_path, output)
     found = None if incident is None else record_file.assessed(incident, None)
+    authorities = stamping.addresses(tsa)
     secret = passphrase.source(passphrase_file, passphrase_fd)
     destination, signer, actor = _ready(case_path, output, key, collector, secret)
+    stamps = Stamps(authorities, tsa_timeout, destination, signer, actor)
+
+    def published(done: Collected) -> None:
+        _attach(done, found, destination, signer, actor)
+        stamps.put(done)
+
     with console.Progress("looking") as progress:
         plan = workflow.prepare(request, destination, progress=progress)
     for text in plan.remarks:
@@ -132,11 +142,12 @@ def collect(
             actor,
             now=clock.now,
             progress=progress,
-            published=lambda done: _attach(done, found, destination, signer, actor),
+            published=published,
         )
+    stamps.enter(collected)
     if destination.case is not None:
         ledger_where.tell_troubles(destination.case.memory)
-    _show(collected, plan, signer)
+    _show(collected, plan, signer, stamps)
     return exit_codes.GAPS if collected.gap_count else exit_codes.OK
 
 
@@ -294,12 +305,12 @@ def _dry_run(request: Request, case_path: Path | None, output: Path | None) -> i
     return exit_codes.GAPS if seen.gaps else exit_codes.OK
 
 
-def _show(collected: Collected, plan: Plan, signer: Signer) -> None:
+def _show(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> None:
     for name, why in collected.refused.items():
         console.warning(f"the bundle {name} in this case was not entered: {why}")
     fingerprint = signer.key.fingerprint()
     if console.mode().json:
-        console.result_json("collection", _document(collected, plan, signer))
+        console.result_json("collection", _document(collected, plan, signer, stamps))
         return
     console.result("bundle   ", collected.path)
     console.result(
@@ -313,6 +324,7 @@ def _show(collected: Collected, plan: Plan, signer: Signer) -> None:
         if collected.gap_count > _GAPS_SHOWN:
             console.result("  ... the others are in custody/inventory.jsonl")
     console.result("clock    ", _clock(collected))
+    stamps.show()
     if collected.ledger is not None:
         console.result(
             f"ledger   entry {collected.ledger.index} of {collected.ledger.size},"
@@ -341,7 +353,7 @@ def _next(collected: Collected, fingerprint: str) -> str:
     return f"{command} --signer {fingerprint} --expect sha256:{collected.statement_sha256}"
 
 
-def _document(collected: Collected, plan: Plan, signer: Signer) -> dict[str, Any]:
+def _document(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> dict[str, Any]:
     from custody import clock
 
     entered = collected.ledger
@@ -361,6 +373,7 @@ def _document(collected: Collected, plan: Plan, signer: Signer) -> dict[str, Any
             {"path": gap.path, "outcome": gap.outcome, "error": gap.error} for gap in collected.gaps
         ],
         "clock": dict(collected.clock),
+        "timestamps": [stamping.document(answer) for answer in stamps.answers],
         "same_disk": plan.same_disk or None,
         "statement_sha256": collected.statement_sha256,
         "signer": {"vkey": str(signer.key), "fingerprint": signer.key.fingerprint()},

@@ -19,6 +19,7 @@ COMMANDS = {
     "verify": ("verify", "Check a bundle or a whole case, and say what was found."),
     "compare": ("compare", "Hold a copy against its original, and say what differs."),
     "countersign": ("countersign", "Sign a bundle as a second person, after checking it."),
+    "timestamp": ("timestamp", "Let an outside authority say when something existed."),
     "copy": ("copy", "Make a verified copy of a bundle."),
     "release": ("release", "Hand a copy, or the original, to somebody who signs for it."),
     "receive": ("receive", "Sign for what was released, and take bundles into a case."),

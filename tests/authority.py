@@ -64,6 +64,7 @@ class Authority:
             pytest.skip("openssl is not installed")
         folder.mkdir(parents=True)
         self.folder, self.name = folder, name
+        self._one_at_a_time = threading.Lock()
         now = datetime.now(UTC).replace(microsecond=0)
         start, end = start or now - LONG, end or now + LONG
         root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -96,6 +97,10 @@ class Authority:
         self, request: bytes, at: datetime | None = None, *, with_root: bool = True
     ) -> bytes:
         """The response to a request; *at* another moment than now, by faketime."""
+        with self._one_at_a_time:
+            return self._answer(request, at, with_root=with_root)
+
+    def _answer(self, request: bytes, at: datetime | None, *, with_root: bool) -> bytes:
         query, reply = self.folder / "request.tsq", self.folder / "response.tsr"
         query.write_bytes(request)
         command = ["openssl", "ts", "-reply", "-config", str(self.folder / "tsa.cnf")]

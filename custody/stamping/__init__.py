@@ -9,4 +9,6 @@ byte as they came, whole responses, so that ``openssl ts`` reads them too.
 ``opinion`` whether to believe it, under certificates that the verifier pinned
 ``places``  where tokens lie, in bundles and in cases
 ``telling`` the events about them
+``bounds``  by when the entries of a ledger existed, by stamps over its checkpoints
+``stock``   all the stamps of a case, and which are due to be renewed
 """

@@ -15,7 +15,7 @@ from custody.formats import statement
 from custody.formats.statement import Actor, Event
 from custody.identity import signing
 from custody.identity.signing import Signer
-from custody.ledger.reader import Published
+from custody.ledger.checkpoint import Checkpoint
 from custody.stamping.places import Sealed
 from custody.stamping.token import Token
 
@@ -43,12 +43,11 @@ def of_bundle(bundle: str, sealed: Sealed, token: Token, authority: str) -> Told
     return Told(digests, {"item": bundle, "method": authority}, details)
 
 
-def of_ledger(case: str, published: Published, token: Token, authority: str) -> Told:
-    """That a checkpoint of the case's ledger was stamped."""
-    tree = published.checkpoint
+def of_ledger(case: str, tree: Checkpoint, text: str, token: Token, authority: str) -> Told:
+    """That a checkpoint of the case's ledger was stamped; *text* is its note's."""
     named = {"origin": tree.origin, "root": tree.root.hex(), "size": tree.size}
     details = {**_of_token(token, authority), "checkpoint": named}
-    digests = {"checkpoint": hashlib.sha256(published.note.text.encode()).hexdigest()}
+    digests = {"checkpoint": hashlib.sha256(text.encode()).hexdigest()}
     return Told(digests, {"item": case, "method": authority}, details)
 
 

@@ -49,7 +49,8 @@ def stamp_ledger(case: Path, authority: Authority, at: datetime, *, entered: boo
     read = token.read(authority.stamp(places.message_of(published), at))
     path = places.keep_for_ledger(case, published, read)
     if entered:
-        told(case, telling.of_ledger("7", published, read, "http://tsa.example/"))
+        tree, text = published.checkpoint, published.note.text
+        told(case, telling.of_ledger("7", tree, text, read, "http://tsa.example/"))
     return path
 
 

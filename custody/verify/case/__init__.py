@@ -9,9 +9,10 @@
    for this once, one of them signed an entry.
 5. Bundles: each by its own list (:mod:`custody.verify.bundle`), under its own name.
 6. Attachments: what is attached to the case is well-formed, rightly named, and by its own key.
-7. Agreement: every sealed or attached entry has its bundle or attachment, each of these is
-   entered with exactly its statement and no other under its name, and no receipt or statement
-   contradicts the ledger.
+7. Agreement: every bundle that was sealed or taken in is there, unless it was disposed of or its
+   original released, and so is every attachment; each is entered with exactly its statement and
+   no other under its name; no receipt or statement contradicts the ledger; papers of hand-overs
+   are those that were entered.
 
 8. Time stamps: those over the ledger's checkpoints are good and over trees that it had; no token
    that was entered is gone.  With witnesses they say by when an entry existed, for 4 and for 9 of
@@ -77,7 +78,7 @@ def verify_case(
     for where, text in believed.said:
         docket.remark(where, text)
     trust = believed.trust
-    time = LedgerTime(path, trust, now)
+    time = LedgerTime(path, LedgerReader(path / "ledger"), trust, now)
     entries = Entries(trust, frozenset(named), time.latest)
     parts.layout(path, docket)  # (2)
     record = parts.read_record(path, docket)

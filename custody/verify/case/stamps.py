@@ -26,14 +26,16 @@ from custody.verify.stamps import UNCOVERED, ended
 class LedgerTime:
     """What stamps and witnesses say of the time of a ledger's entries.
 
+    :param path: the case; None for a ledger that lies alone, which only witnesses date.
     :ivar bounds: the stamps over its checkpoints.
     """
 
-    def __init__(self, path: Path, trust: Trust, now: datetime) -> None:
+    def __init__(
+        self, path: Path | None, ledger: LedgerReader, trust: Trust, now: datetime
+    ) -> None:
         self._now = now
         self._entries: Entries | None = None
-        ledger = LedgerReader(path / "ledger")
-        self.bounds: Bounds = bounding.read(path, ledger, trust.anchors)
+        self.bounds = Bounds() if path is None else bounding.read(path, ledger, trust.anchors)
         self._size, self._witnessed = _witnessed(ledger, trust)
 
     def latest(self, index: int) -> datetime | None:
