@@ -31,6 +31,7 @@ LARGEST_TOKEN = 1 << 20
 LARGEST_ATTACHED = 64 << 20
 MOST_KEPT = 64 << 20  # bytes of one attachment, all its files together, to work out again
 _CHUNK = 1 << 20
+_UNDATED: Latest = {}
 ATTACHMENT_STATEMENT = "statement.dsse.json"
 _ABOUT_BUNDLE = "bundle/"
 _ASSESSMENT = "obligations"
@@ -77,13 +78,16 @@ def check_countersignatures(
             others.take(*line.beside(trust, sealed.event.time, latest))
 
 
-def check(bag: Path, inside: Inside, pinned: str, trust: Trust, docket: Docket) -> None:
+def check(
+    bag: Path, inside: Inside, pinned: str, trust: Trust, docket: Docket, latest: Latest
+) -> None:
     """Check 13.
 
     :param pinned: the digest of the bundle's tag manifest, which its attachments name.
+    :param latest: trusted times of the signatures on events.
     """
     docket.optional(ADDITIONS)
-    judge = Judge(bag, trust, docket, ADDITIONS)
+    judge = Judge(bag, trust, docket, ADDITIONS, latest)
     # (13) time stamps and events are named by the digest of their bytes
     for name in inside.additions.get(layout.TIMESTAMPS, []):
         judge.token(f"{layout.TIMESTAMPS}/{name}", name)
@@ -99,10 +103,14 @@ class Judge:
     """Judges additions one by one.
 
     :param number: the check that they belong to.
+    :param latest: trusted times of their signatures.
     """
 
-    def __init__(self, bag: Path, trust: Trust, docket: Docket, number: int) -> None:
+    def __init__(
+        self, bag: Path, trust: Trust, docket: Docket, number: int, latest: Latest = _UNDATED
+    ) -> None:
         self._number = number
+        self._latest = latest
         self.count = 0
         self.unknown = 0
         self.undated = 0
@@ -229,7 +237,9 @@ class Judge:
             self._found(path, key.fingerprint(), "no good signature", why)
             return event, False
         known = {
-            Line(item, envelope, path, self._number, self._docket).of_event(self._trust, event, key)
+            Line(item, envelope, path, self._number, self._docket).of_event(
+                self._trust, event, key, self._latest
+            )
             for item in envelope.signatures
         }
         if "good" not in known:

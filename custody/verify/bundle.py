@@ -99,7 +99,7 @@ def verify_bundle(
     tags.check_acquisition(path, found, read, docket)  # (6)
     signer, others = None, Others()
     tokens = stamps.read(path, inside, sealed, trust, docket)  # (10), each token
-    trust = certified.believe(path, inside, trust, docket)  # (8), what desks said of keys
+    trust = certified.believe(path, inside, trust, docket, tokens.latest)  # (8), of keys
     if sealed is not None:
         seal.check_statement(sealed, found, read, docket)  # (7), what it says
         signer, others = seal.check_signature(sealed, trust, docket, tokens.latest)  # (8)
@@ -117,7 +117,7 @@ def verify_bundle(
         sealed, signer, trust, tokens, proved.witnessed, ledger, docket, now
     )  # (9) (10)
     seal.check_expected(data, expect, docket)  # (12)
-    additions.check(path, inside, found.pinned, trust, docket)  # (13)
+    additions.check(path, inside, found.pinned, trust, docket, tokens.latest)  # (13)
     checks = docket.checks()
     verdict = verdict_of(checks)
     return Verification(

@@ -8,6 +8,7 @@ a bundle whose certificate was taken out is by a key that nobody trusts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from custody import certifying, reading
@@ -18,14 +19,23 @@ from custody.formats.dsse import Envelope
 from custody.identity.trust import Trust
 from custody.verify.docket import Docket
 from custody.verify.layout import Inside
+from custody.verify.lines import Latest
 
 
-def believe(bag: Path, inside: Inside, trust: Trust, docket: Docket) -> Trust:
-    """The verifier's trust, and what desks that it trusts said of keys in this bundle."""
+def believe(bag: Path, inside: Inside, trust: Trust, docket: Docket, latest: Latest) -> Trust:
+    """The verifier's trust, and what desks that it trusts said of keys in this bundle.
+
+    :param latest: trusted times of their signatures.
+    """
     listed = inside.additions.get(layout.EVENTS, [])
     if not listed:
         return trust
-    believed = certifying.believe(trust, _envelopes(bag, listed))
+
+    def moment_of(envelope: Envelope) -> datetime | None:
+        known = (latest.get(line.sig) for line in envelope.signatures)
+        return min((moment for moment in known if moment is not None), default=None)
+
+    believed = certifying.believe(trust, _envelopes(bag, listed), moment_of=moment_of)
     for where, text in believed.said:
         docket.remark(where, text)
     return believed.trust

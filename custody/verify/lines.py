@@ -72,7 +72,7 @@ class Line:
         # It may have been signed long after the statement, so its beginning says nothing.
         return signer, self._judge(replace(signer, valid_from=None), signer.key, stated, latest)
 
-    def of_event(self, trust: Trust, event: Event, key: VerifierKey) -> Standing:
+    def of_event(self, trust: Trust, event: Event, key: VerifierKey, latest: Latest) -> Standing:
         """A signature over an *event*, which names the *key* of its actor."""
         keyid = self._signature.keyid
         item = event.words.get("item", "")
@@ -80,7 +80,7 @@ class Line:
         if signer is None:
             return self._unknown()
         known = signer.key or (key if key.fingerprint() == keyid else None)
-        return self._unknown() if known is None else self._judge(signer, known, event.time, {})
+        return self._unknown() if known is None else self._judge(signer, known, event.time, latest)
 
     def _unknown(self) -> Standing:
         said = f"a signature by an unknown key: {self._signature.keyid}"

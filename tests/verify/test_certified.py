@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authority import Authority
 from verify_bench import (
     ACTOR,
     LOG,
@@ -33,7 +34,7 @@ from custody.formats.statement import Actor, Event
 from custody.identity import signing
 from custody.identity.signers import TrustedSigner
 from custody.identity.signing import Signer
-from custody.identity.trust import Trust
+from custody.identity.trust import Anchor, Trust
 from custody.ledger.policy import Known, Policy
 from custody.verify import Verification
 
@@ -209,6 +210,22 @@ def test_the_certificate_s_dates_are_the_key_s(bag: Path) -> None:
     assert (found.verdict, failed(found)) == ("cannot-verify", [])
     put(bag, vouch(bundle=bag_id(bag), now=NOW + DAY))  # at intake, for this bundle, without end
     assert check(bag, folder(DESK)).verdict == "ok"
+
+
+def test_a_desk_s_certificate_outlives_its_key_by_a_time_stamp(bag: Path, tmp_path: Path) -> None:
+    """Stamped while the desk's key counted, it is believed; stamped later, it is not."""
+    authority = Authority(tmp_path / "authority")
+    anchors = (Anchor("example", authority.root),)
+    (path,) = put(bag, vouch())
+    signature = dsse.load(path.read_bytes()).signatures[0].sig
+    for at, verdict in ((NOW + 3 * DAY, "cannot-verify"), (NOW + DAY / 2, "ok")):
+        token = authority.stamp(signature, at)
+        (bag / layout.TIMESTAMPS).mkdir(exist_ok=True)
+        name = f"{hashlib.sha256(token).hexdigest()}.tsr"
+        (bag / layout.TIMESTAMPS / name).write_bytes(token)
+        for dates in ({"revoked_at": NOW + DAY}, {"valid_until": NOW + DAY}):
+            trust = replace(folder(DESK, **dates), anchors=anchors)
+            assert check(bag, trust).verdict == verdict
 
 
 def test_a_certificate_changes_nothing_about_a_listed_key(bag: Path) -> None:

@@ -1,72 +1,28 @@
-"""One key's word about another: a desk vouches for a key, or says that one no longer counts.
-
-Both are signed events.  ``key-added`` is a certificate: a verifier who trusts the desk, and does
-not know the key, believes what the key signed, within the certificate's dates and, where it names
-one, for that bundle alone.  ``key-revoked`` takes trust away.  What these rules keep:
-
-- Only a key that the verifier's own folder trusts as a ``desk`` vouches or revokes.  What it
-  vouches for is a collector: a second person (an examiner) and another desk come from the folder.
-- A desk whose key has an end or was revoked vouches for nobody unless a trusted time shows that it
-  did so before: the time in a certificate is the word of whoever holds that key.
-- A revocation is believed without that, because it can only take trust away.
-- Where the verifier or the case asks for a quorum, as many different desk keys must have said the
-  same of the key; the dates are then those that all of them allow.
-"""
+"""What a verifier believes of keys, after what desks have said of them."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from custody import clock
-from custody.errors import CustodyError, FormatError, UsageError
-from custody.formats import dsse, statement, vkey
+from custody.certifying.events import ADDED, OPENED, REVOKED, VOUCHED, VOUCHES, KeyEvent, read
+from custody.errors import CustodyError, FormatError
+from custody.formats import dsse, statement
 from custody.formats.dsse import Envelope
-from custody.formats.statement import Actor, Event, Subject
-from custody.formats.vkey import VerifierKey
-from custody.identity import signing
-from custody.identity.signers import ROLES, TrustedSigner
-from custody.identity.signing import Signer, is_signed
+from custody.identity.signers import TrustedSigner
 from custody.identity.trust import Trust
 from custody.ledger.reader import LedgerReader
 
-ADDED, REVOKED, OPENED = "key-added", "key-revoked", "case-opened"
-VOUCHES = "desk"
-VOUCHED = "collector"
-SUBJECT = "public-key"
 QUORUM = "key_quorum"
 _PAYLOAD = b'{"payload":"'
 _WANTED = tuple(b'"type":"%s"' % kind.encode() for kind in (ADDED, REVOKED, OPENED))
 
 MomentOf = Callable[[Envelope], datetime | None]
 """A trusted time by which an envelope was signed, if there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyEvent:
-    """What one signed event says of a key.
-
-    :ivar kind: :data:`ADDED` or :data:`REVOKED`.
-    :ivar fingerprint: of the key that it is about.
-    :ivar by: the key that says so, and has signed it.
-    :ivar time: when, by the signer's clock.
-    :ivar bundle: the one bundle for which the key counts; empty for every one.
-    :ivar key: the verifier key that it is about, where the desk knew it.
-    """
-
-    kind: str
-    fingerprint: str
-    by: VerifierKey
-    time: datetime
-    role: str = ""
-    key: VerifierKey | None = None
-    bundle: str = ""
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-    revoked_at: datetime | None = None
 
 
 class Said(NamedTuple):
@@ -82,169 +38,6 @@ class Believed:
 
     trust: Trust
     said: tuple[Said, ...] = ()
-
-
-# ---- making
-
-
-def certificate(
-    signer: Signer,
-    actor: Actor,
-    *,
-    fingerprint: str,
-    role: str = VOUCHED,
-    now: datetime,
-    bundle: str = "",
-    key: str = "",
-    valid_from: datetime | None = None,
-    valid_until: datetime | None = None,
-    ledger: Mapping[str, Any] | None = None,
-    case: str = "",
-    comment: str = "",
-) -> bytes:
-    """Vouch for a key: a signed envelope of the event ``key-added``.
-
-    :param key: its verifier key, where that is known.
-    :param bundle: the one bundle that it may have signed; empty for every one.
-    :param ledger: the newest checkpoint known: ``origin``, ``root`` (hex) and ``size``.
-    :raises UsageError: if the fingerprint is none, is not the key's, the role is unknown, or the
-        validity ends before it begins.
-    """
-    doing = "certify key"
-    _require_fingerprint(doing, fingerprint)
-    if role not in ROLES:
-        raise UsageError(doing, role, f"a role is one of {', '.join(ROLES)}")
-    if key and _key(key).fingerprint() != fingerprint:
-        raise UsageError(doing, key, "it has another fingerprint than the one given")
-    if valid_from is not None and valid_until is not None and valid_until <= valid_from:
-        raise UsageError(doing, fingerprint, "its validity ends before it begins")
-    details: dict[str, Any] = {"fingerprint": fingerprint, "role": role}
-    details |= {word: text for word, text in (("key", key), ("bundle", bundle)) if text}
-    moments = {"valid_from": valid_from, "valid_until": valid_until}
-    details |= {word: clock.rfc3339(when) for word, when in moments.items() if when is not None}
-    words = {"item": bundle or case, "case": case, "comment": comment}
-    return _sealed(ADDED, signer, actor, now, words, ledger, details)
-
-
-def revocation(
-    signer: Signer,
-    actor: Actor,
-    *,
-    fingerprint: str,
-    revoked_at: datetime,
-    now: datetime,
-    ledger: Mapping[str, Any] | None = None,
-    case: str = "",
-    comment: str = "",
-) -> bytes:
-    """Say that a key no longer counts: a signed envelope of the event ``key-revoked``.
-
-    :param revoked_at: from this moment on nothing signed with it counts.
-    :raises UsageError: if the fingerprint is none.
-    """
-    _require_fingerprint("revoke key", fingerprint)
-    details = {"fingerprint": fingerprint, "revoked_at": clock.rfc3339(revoked_at)}
-    words = {"item": case, "case": case, "comment": comment}
-    return _sealed(REVOKED, signer, actor, now, words, ledger, details)
-
-
-def _sealed(
-    kind: str,
-    signer: Signer,
-    actor: Actor,
-    now: datetime,
-    words: Mapping[str, str],
-    ledger: Mapping[str, Any] | None,
-    details: Mapping[str, Any],
-) -> bytes:
-    # A fingerprint is the digest of the key's bytes, so the key itself is what the event is about.
-    subjects = (Subject(SUBJECT, str(details["fingerprint"])),)
-    event = Event(kind, now, actor, subjects, words, ledger, details)
-    return signing.seal(signer, statement.dump(event))
-
-
-def _require_fingerprint(doing: str, text: str) -> None:
-    if not vkey.is_fingerprint(text):
-        raise UsageError(doing, text, "a fingerprint has 64 lower-case hex digits")
-
-
-def _key(text: str) -> VerifierKey:
-    try:
-        return vkey.parse(text)
-    except FormatError as err:
-        raise UsageError(err.what, err.thing, err.why) from err
-
-
-def require_desk(trust: Trust, fingerprint: str, folder: object) -> None:
-    """Make sure that whoever is about to vouch or revoke is a desk, at least in their own eyes.
-
-    :param folder: the trust folder, for the message.
-    :raises UsageError: otherwise.
-    """
-    signer = trust.signer_for(fingerprint)
-    if signer is None or signer.role != VOUCHES:
-        role = "is not trusted" if signer is None else f"has the role {signer.role}"
-        why = f"only a desk's word about keys is believed, and yours {role} in {folder}"
-        hint = f'write role = "{VOUCHES}" in its entry in signers.toml, if that is what you are'
-        raise UsageError("vouch for keys with", fingerprint, why, hint=hint)
-
-
-# ---- reading
-
-
-def read(envelope: Envelope) -> KeyEvent | None:
-    """What an envelope says of a key; None if it holds another event.
-
-    :raises FormatError: if it says it in another form, or the key that it names as its actor's
-        has not signed it.
-    """
-    try:
-        event = statement.load(envelope.payload)
-    except FormatError:  # somebody else's, or of a later version
-        return None
-    if event.kind not in (ADDED, REVOKED):
-        return None
-    by = vkey.parse(event.actor.key)
-    own = next((line for line in envelope.signatures if line.keyid == by.fingerprint()), None)
-    if own is None or not is_signed(by, own.sig, envelope.signed_bytes()):
-        raise FormatError("read key event", None, "the key that it names has not signed it")
-    fields = {word: _text(event, word) for word in ("fingerprint", "role", "bundle")}
-    if not vkey.is_fingerprint(fields["fingerprint"]):
-        raise FormatError("read key event", None, "it names no fingerprint")
-    if event.subjects != (Subject(SUBJECT, fields["fingerprint"]),):
-        raise FormatError("read key event", None, "its subject is not the key that it is about")
-    about = _text(event, "key")
-    key = vkey.parse(about) if about else None
-    if key is not None and key.fingerprint() != fields["fingerprint"]:
-        raise FormatError("read key event", None, "its key has another fingerprint")
-    found = KeyEvent(
-        kind=event.kind,
-        by=by,
-        time=event.time,
-        key=key,
-        valid_from=_moment(event, "valid_from"),
-        valid_until=_moment(event, "valid_until"),
-        revoked_at=_moment(event, "revoked_at"),
-        **fields,
-    )
-    if found.kind == REVOKED and found.revoked_at is None:
-        raise FormatError("read key event", None, "it says no time")
-    return found
-
-
-def _text(event: Event, word: str) -> str:
-    value = event.details.get(word, "")
-    if not isinstance(value, str):
-        raise FormatError("read key event", word, "it is not a text")
-    return value
-
-
-def _moment(event: Event, word: str) -> datetime | None:
-    text = _text(event, word)
-    return clock.parse_rfc3339(text) if text else None
-
-
-# ---- believing
 
 
 def _unknown(_envelope: Envelope) -> datetime | None:
