@@ -179,6 +179,7 @@ def _rows(step: Step, found: Timeline, width: int) -> Iterator[tuple[str, str]]:
 
 def _texts(step: Step, found: Timeline) -> Iterator[str]:
     """What is said of one entry, a line each before it is folded."""
+    from custody import clock
     from custody.history import persons
 
     yield f"{step.time}  {step.summary}"
@@ -187,6 +188,8 @@ def _texts(step: Step, found: Timeline) -> Iterator[str]:
     yield from (f"{name}: {step.words[name]}" for name in _FIELDS if step.words.get(name))
     yield from (f"{name}: {step.details[name]}" for name in _DETAILS if step.details.get(name))
     yield from _digests(step)
+    if step.existed is not None:
+        yield f"not later than {clock.rfc3339(step.existed.latest)}, says {step.existed.name}"
     yield f"signature: {_signature(step.signature)}"
     if step.countersignature is not None:
         yield f"countersignature: {_signature(step.countersignature)}"

@@ -68,6 +68,7 @@ LAYERS = {
     "custody.obligations": ROOM,
     "custody.collect": WORKFLOW,
     "custody.verify": WORKFLOW,
+    "custody.verify.clocks": PURE,  # the times that others than the signer say, as values
     "custody.verify.signed": PURE,  # what an envelope holds, and whether its own key signed it
     "custody.compare": WORKFLOW,
     "custody.restoring": WORKFLOW,

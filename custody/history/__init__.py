@@ -14,6 +14,7 @@ from custody import certifying
 from custody.case import Case
 from custody.errors import CustodyError
 from custody.history import chain, clocks, docket, gaps, items, register, steps
+from custody.history.dating import Dating
 from custody.history.docket import Entry, Unread
 from custody.history.items import Item
 from custody.history.register import Register
@@ -80,9 +81,11 @@ def timeline(
     found = items.find(item, about, None if case is None else case.bundles)
     believed = certifying.believe_ledger(trust, LedgerReader(ledger.directory))
     trust = believed.trust
-    report = check(ledger.directory, ledger.origin, (), by_trust(trust), progress,
+    dating = Dating(case, LedgerReader(ledger.directory), trust)
+    report = check(ledger.directory, ledger.origin, (), by_trust(trust, dating.latest), progress,
                    memory=memory, given=given, policy=trust.policy)  # fmt: skip
-    made = _fold(found, item, entries, unread, about, report, trust, now)
+    report = replace(report, findings=(*report.findings, *dating.bounds.findings))
+    made = _fold(found, item, entries, unread, about, report, trust, dating, now)
     return replace(made, remarks=tuple(f"{each.where}: {each.text}" for each in believed.said))
 
 
@@ -111,11 +114,12 @@ def _fold(
     about: Register,
     report: Report,
     trust: Trust,
+    dating: Dating,
     now: datetime,
 ) -> Timeline:
     wanted = set(found.bundles) | ({""} if found.kind == "case" else set())
     concerned = (entry for entry in entries if about.about.get(entry.index, "") in wanted)
-    told, wrong = steps.make(concerned, about, trust)
+    told, wrong = steps.make(concerned, about, trust, dating)
     chains = [chain.of(told, bundle, about) for bundle in found.bundles]
     every = [gap for each in chains for gap in each.gaps] + wrong
     every += clocks.backwards(told, entries, now)
@@ -164,7 +168,7 @@ def _of_item(every: Iterable[Gap], shown: Sequence[Step], found: Item) -> list[G
 
 def _not_entered(found: Item, told: Sequence[Step], about: Register) -> list[Gap]:
     arrived = {step.bundle for step in told if step.event and register.is_arrival(step.event)}
-    missing = [name for name in found.bundles if name not in arrived]
+    missing = [name for name in found.bundles if name in about.there and name not in arrived]
     return [
         Gap(gaps.NOT_ENTERED, about.label(name), f"no entry says how {name} came into the case", ())
         for name in missing

@@ -35,6 +35,11 @@ def backwards(steps: Sequence[Step], entries: Iterable[Entry], now: datetime) ->
         if step.time > latest:
             why = f"entry {step.index} says {step.time}, which is later than the clock here"
             yield Gap(gaps.BACKWARDS, step.label, why, (step.index,))
+        existed = None if step.existed is None else clock.rfc3339(step.existed.latest + SKEW)
+        if step.existed is not None and existed is not None and step.time > existed:
+            known = f"{step.existed.name} saw it at {clock.rfc3339(step.existed.latest)}"
+            why = f"entry {step.index} says {step.time}, and {known}: its signer's clock was ahead"
+            yield Gap(gaps.BACKWARDS, step.label, why, (step.index,))
         older = {before.get(step.bundle), _seen(step.event.ledger)} - {None, step.index}
         for index in sorted(item for item in older if item is not None):
             if index in times and step.time < times[index]:

@@ -23,12 +23,14 @@ class Register:
     :ivar bundles: by id, in the order in which the ledger first speaks of them.
     :ivar copies: the copies of each bundle: ``C1`` and the label that its entry gives it.
     :ivar about: the bundle that each entry is about, by the entry's number; empty for the case.
+    :ivar there: the names of the bundles that lie in the case's directory.
     """
 
     case: str = ""
     bundles: dict[str, BundleFacts] = field(default_factory=dict)
     copies: dict[str, dict[str, str]] = field(default_factory=dict)
     about: dict[int, str] = field(default_factory=dict)
+    there: frozenset[str] = frozenset()
 
     def label(self, bundle: str, copy: str = "") -> str:
         """What a bundle or a copy of it is called."""
@@ -44,7 +46,7 @@ def read(entries: Iterable[Entry], lying_there: Iterable[str] = ()) -> Register:
 
     :param lying_there: the names of the bundles in the case's directory.
     """
-    register = Register()
+    register = Register(there=frozenset(lying_there))
     listed = list(entries)
     for entry in listed:
         event = entry.event
@@ -53,7 +55,7 @@ def read(entries: Iterable[Entry], lying_there: Iterable[str] = ()) -> Register:
         if event.kind == OPENED and not register.case:
             register.case = event.words.get("case", "")
         _bundle(register, event)
-    for name in lying_there:
+    for name in sorted(register.there):
         register.bundles.setdefault(name, BundleFacts(name, "", name, ""))
     for entry in listed:
         register.about[entry.index] = _about(register, entry.event)

@@ -16,7 +16,8 @@ from custody.formats.statement import Event
 from custody.history.docket import Entry
 from custody.history.values import Signature, SignatureVerdict
 from custody.identity.trust import Trust
-from custody.ledger.believed import by_trust
+from custody.ledger.believed import Bound, by_trust
+from custody.ledger.check import VerifyEntry
 from custody.verify import signed
 
 _WHY: Mapping[str, str] = {
@@ -31,19 +32,26 @@ _NOT_OWN = "the key that it names has not signed it"
 _NO_ENTRY = "these bytes are not an entry"
 
 
-def of_entry(entry: Entry, trust: Trust) -> Signature:
-    """Judge the signature of an entry."""
+def of_entry(entry: Entry, trust: Trust, bound: Bound) -> Signature:
+    """Judge the signature of an entry.
+
+    :param bound: the trusted times of entries.
+    """
     if entry.envelope is None:
         return Signature("bad", "", "", _NO_ENTRY)
-    return _judged(entry.envelope, entry.event, trust, frozenset())
+    judge = by_trust(trust, bound)
+    return _judged(entry.index, entry.envelope, entry.event, trust, judge)
 
 
-def of_receipt(envelope: Envelope, event: Event, trust: Trust, named: frozenset[str]) -> Signature:
+def of_receipt(
+    index: int, envelope: Envelope, event: Event, trust: Trust, bound: Bound, named: frozenset[str]
+) -> Signature:
     """Judge a receiver's countersignature.
 
+    :param index: of the entry that embeds it: when that existed, the receipt did.
     :param named: fingerprints that a release by a trusted key names as the receiver's.
     """
-    return _judged(envelope, event, trust, named)
+    return _judged(index, envelope, event, trust, by_trust(trust, bound), named)
 
 
 def receipt_in(details: Mapping[str, Any]) -> tuple[Envelope, Event]:
@@ -56,14 +64,19 @@ def receipt_in(details: Mapping[str, Any]) -> tuple[Envelope, Event]:
 
 
 def _judged(
-    envelope: Envelope, event: Event | None, trust: Trust, named: frozenset[str]
+    index: int,
+    envelope: Envelope,
+    event: Event | None,
+    trust: Trust,
+    judge: VerifyEntry,
+    named: frozenset[str] = frozenset(),
 ) -> Signature:
     fingerprint = envelope.signatures[0].keyid
     known = trust.signer_for(fingerprint)
     name = "" if known is None else known.name
     if event is not None and not _is_own(event, envelope):
         return Signature("bad", fingerprint, name, _NOT_OWN)
-    verdict: SignatureVerdict = by_trust(trust)(0, envelope)
+    verdict: SignatureVerdict = judge(index, envelope)
     if verdict == "untrusted" and fingerprint in named:
         verdict = "vouched"
     return Signature(verdict, fingerprint, name, _WHY[verdict])

@@ -9,6 +9,7 @@ from custody import clock
 from custody.errors import FormatError
 from custody.formats.statement import Event
 from custody.history import gaps, persons, register, signatures, telling
+from custody.history.dating import Dating
 from custody.history.docket import Entry
 from custody.history.register import Register, text
 from custody.history.values import Correction, Gap, Signature, Step
@@ -19,17 +20,21 @@ _NO_RECEIPT = "what the entry embeds is not a receipt"
 _ANOTHER = "it is a receipt for something else"
 
 
-def make(entries: Iterable[Entry], about: Register, trust: Trust) -> tuple[list[Step], list[Gap]]:
+def make(
+    entries: Iterable[Entry], about: Register, trust: Trust, dating: Dating
+) -> tuple[list[Step], list[Gap]]:
     """Tell every entry as a step, oldest first.
 
     :param entries: all that may concern each other: a release and the receipt that answers it, an
         entry and its correction.
+    :param dating: the trusted times of entries.
     :returns: the steps, and what is wrong with corrections among them.
     """
     steps: dict[int, Step] = {}
     releases: dict[str, Step] = {}
     for entry in entries:
-        step = _step(entry, about, trust, releases)
+        step = _step(entry, about, trust, dating, releases)
+        step = replace(step, existed=dating.of(entry.index))
         steps[entry.index] = step
         if entry.kind == register.RELEASED:
             releases.setdefault(entry.sha256, step)
@@ -37,9 +42,11 @@ def make(entries: Iterable[Entry], about: Register, trust: Trust) -> tuple[list[
     return list(steps.values()), found
 
 
-def _step(entry: Entry, about: Register, trust: Trust, releases: Mapping[str, Step]) -> Step:
+def _step(
+    entry: Entry, about: Register, trust: Trust, dating: Dating, releases: Mapping[str, Step]
+) -> Step:
     bundle = about.about.get(entry.index, "")
-    signature = signatures.of_entry(entry, trust)
+    signature = signatures.of_entry(entry, trust, dating.latest)
     event = entry.event
     if event is None:
         summary = f"an entry of a form that is not known here: {entry.why}"
@@ -65,10 +72,12 @@ def _step(entry: Entry, about: Register, trust: Trust, releases: Mapping[str, St
         on_paper=on_paper,
         summary=telling.sentence(event, label, on_paper=on_paper),
     )
-    return _with_receipt(step, event, release, trust)
+    return _with_receipt(step, event, release, trust, dating)
 
 
-def _with_receipt(step: Step, event: Event, release: Step | None, trust: Trust) -> Step:
+def _with_receipt(
+    step: Step, event: Event, release: Step | None, trust: Trust, dating: Dating
+) -> Step:
     """The same, with the receiver's own signature judged, where the entry embeds it."""
     if not register.is_recorded(event):
         return step
@@ -81,12 +90,23 @@ def _with_receipt(step: Step, event: Event, release: Step | None, trust: Trust) 
     except FormatError as err:
         wrong = Signature("bad", "", "", f"{_NO_RECEIPT}: {err}")
         return replace(step, countersignature=wrong)
-    signature = signatures.of_receipt(envelope, receipt, trust, _named_in(release))
-    same = text(receipt.details, "release") == text(event.details, "release")
-    if not same or receipt.kind != event.kind:
+    signature = signatures.of_receipt(
+        step.index, envelope, receipt, trust, dating.latest, _named_in(release)
+    )
+    if not _answers(receipt, event):
         signature = replace(signature, verdict="bad", why=_ANOTHER)
     after = register.digest(receipt, "received") or step.after
     return replace(step, countersignature=signature, receipt=receipt, after=after)
+
+
+def _answers(receipt: Event, event: Event) -> bool:
+    """Whether a receipt is for the release that the entry names, and says the same of it."""
+    if text(receipt.details, "release") != text(event.details, "release"):
+        return False
+    said = receipt.kind
+    if said == register.RECEIVED and text(receipt.details, "verdict") == "failed":
+        said = register.REFUSED  # it was signed for as something else than was released
+    return said == event.kind
 
 
 def _named_in(release: Step | None) -> frozenset[str]:

@@ -80,6 +80,9 @@ def _disposed(details: Mapping[str, Any], label: str) -> str:
 
 
 def _stamped(details: Mapping[str, Any], label: str) -> str:
+    tree = details.get("checkpoint")
+    if isinstance(tree, dict):
+        label = f"the ledger's checkpoint of {tree.get('size')} entries"
     return f"{label} time-stamped by {text(details, 'authority')}: {text(details, 'time')}"
 
 

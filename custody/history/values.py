@@ -15,6 +15,7 @@ from custody import clock
 from custody.formats.statement import Actor, Event, Subject
 from custody.ledger.check import Report
 from custody.ledger.judge import Verdict
+from custody.verify.clocks import Reading
 
 SignatureVerdict = Literal["trusted", "vouched", "untrusted", "undated", "late", "bad"]
 """As :data:`custody.ledger.check.EntryVerdict`; *vouched*: by a key that the verifier does not
@@ -83,6 +84,7 @@ class Step:
     :ivar on_paper: the receipt is on paper and nobody countersigned.
     :ivar corrections: what later entries say of this one.
     :ivar summary: one sentence: who did what, to whom.
+    :ivar existed: what another clock than the signer's says: it was there at that time.
     """
 
     index: int
@@ -102,6 +104,7 @@ class Step:
     on_paper: bool = False
     corrections: tuple[Correction, ...] = ()
     summary: str = ""
+    existed: Reading | None = None
 
     @property
     def actor(self) -> Actor:
@@ -149,6 +152,9 @@ class Step:
         }
         if self.countersignature is not None:
             document["countersignature"] = self.countersignature.as_json()
+        if self.existed is not None:
+            said = {"by": self.existed.name, "time": clock.rfc3339(self.existed.latest)}
+            document["not_later_than"] = said
         if self.release is not None:
             document["release"] = self.release
         return document

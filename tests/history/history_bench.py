@@ -191,10 +191,12 @@ def receipt(
     when: float = 0,
     digest: str = DIGEST,
     kind: str = "received",
+    verdict: str = "ok",
     key: Signer | None = None,
 ) -> bytes:
     """What the receiver signs; *key* signs in the name of *signer* where they differ."""
     details = {"release": sha256(release), "bundle": BUNDLE, "from": CLERK.as_json()}
+    details["verdict"] = verdict
     who = replace(by, key=str(signer.key))
     return sealed(kind, details, at(when), {"received": digest}, None, key or signer, who)
 

@@ -464,6 +464,29 @@ def test_a_bundle_of_which_the_ledger_says_nothing(bench: Bench) -> None:
     assert bench.gaps("") == [(gaps.NOT_ENTERED, ())]
 
 
+def test_a_bundle_that_was_refused_at_the_door(bench: Bench) -> None:
+    """What was not taken in is shown as refused, and its absence is no gap."""
+    details = {"bundle": BUNDLE, "from": HOST.as_json()}
+    bench.enter("refused", details, words={"comment": "the box was open"})
+    found = bench.told(BUNDLE)
+    assert (found.gaps, found.holders) == ((), ())
+    assert (
+        found.steps[0].summary == f"{BUNDLE} refused from Hal Host, Administrator, City of Example"
+    )
+
+
+def test_a_receipt_for_something_else_is_a_refusal(bench: Bench) -> None:
+    """Who signs that it was changed on the way has not received it: the desk keeps it."""
+    bench.seal()
+    bench.copy()
+    release = bench.release()
+    signed = receipt(release, when=4, digest=OTHER_DIGEST, verdict="failed")
+    bench.record(release, signed, kind="refused")
+    found = bench.told()
+    assert (found.gaps, found.verdict) == ((), "ok")
+    assert found.holders[1].person.name == "Ada Clerk"
+
+
 def test_entries_that_cannot_be_read(bench: Bench) -> None:
     """A lost bundle of entries is a gap, the verdict is failed, and the rest is shown."""
     data = sealed("noted", {}, START, {}, None, DESK, CLERK, "26-7")
