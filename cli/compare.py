@@ -28,12 +28,16 @@ _UNREAD_SHOWN = 50
 _EVENT = "verified"
 
 CopyArgument = Annotated[
-    Path, typer.Argument(metavar="COPY", help="A file, a directory or a bundle.")
+    Path,
+    typer.Argument(metavar="COPY", help="A file, a directory or a bundle.", readable=False),
 ]
 OriginalArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="ORIGINAL", help="What it is a copy of; not with --live.", show_default=False
+        metavar="ORIGINAL",
+        help="What it is a copy of; not with --live.",
+        readable=False,
+        show_default=False,
     ),
 ]
 LiveOption = Annotated[
@@ -158,6 +162,11 @@ def _end(chosen: Chosen, found: Comparison) -> None:
     if found.not_sought:
         text = f"{found.not_sought:,} things were too many to look for them under other names"
         console.warning(text)
+    if found.perhaps_cut:
+        console.warning(
+            f"{found.perhaps_cut:,} grown files of the original were last written to no later than"
+            " the copy: was it made to its end?"
+        )
     if found.looks_swapped:
         console.warning(
             "the copy continues past the original; were they named the wrong way round?"
@@ -216,6 +225,7 @@ def _document(chosen: Chosen, found: Comparison) -> dict[str, Any]:
         "not_compared": [{**path_fields(raw or b"."), "why": why} for raw, why in found.unread],
         "not_compared_count": found.unread_count,
         "looks_swapped": found.looks_swapped,
+        "perhaps_incomplete": found.perhaps_cut,
         "not_sought": found.not_sought,
         "resumed": {"results": found.taken_over, "began": found.began} if found.began else None,
     }

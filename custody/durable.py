@@ -367,28 +367,39 @@ def lock_directory(path: Path) -> Iterator[None]:
     :raises LockedError: if another process holds it, or has moved it away since.
     :raises StorageError: if it cannot be opened.
     """
-    why, hint = "another process is at work in it", "wait for it to finish and try again"
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as err:
         raise storage_error("lock", path, err) from err
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            raise LockedError("lock", path, why, hint=hint) from err
-        except OSError:  # some network and FUSE file systems have none
-            pass
-        here = os.fstat(fd)
+        lock_open(fd, path)
         try:
             there = os.stat(path, follow_symlinks=False)
         except FileNotFoundError as err:
-            raise LockedError("lock", path, why, hint=hint) from err
-        if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
-            raise LockedError("lock", path, why, hint=hint)
+            raise _held(path) from err
+        if not os.path.samestat(os.fstat(fd), there):
+            raise _held(path)
         yield
     finally:
         os.close(fd)
+
+
+def lock_open(fd: int, path: Path) -> None:
+    """Hold what is open, until it is closed, where the file system has such a lock.
+
+    :raises LockedError: if another process holds it.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        raise _held(path) from err
+    except OSError:  # some network and FUSE file systems have none
+        return
+
+
+def _held(path: Path) -> LockedError:
+    why, hint = "another process is at work in it", "wait for it to finish and try again"
+    return LockedError("lock", path, why, hint=hint)
 
 
 def _take(fd: int, path: Path, wait_seconds: float) -> None:

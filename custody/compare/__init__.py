@@ -9,6 +9,7 @@ names at the end.  Nothing on either side is written, and nothing is opened but 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from custody.compare.results import (
     MODIFIED,
     MOVED,
     NOT_COMPARED,
+    PERHAPS_CUT,
     STATUSES,
     TRUNCATED,
     Result,
@@ -37,6 +39,7 @@ from custody.compare.results import (
 )
 from custody.compare.resume import Earlier, Progress
 from custody.compare.sides import Side, Single
+from custody.errors import UsageError
 
 __all__ = ["STATUSES", "Chosen", "Comparison", "Result", "choose", "live", "run"]
 
@@ -55,6 +58,7 @@ class Comparison:
     :ivar totals: how many items have which status.
     :ivar unread: what could not be compared, as far as it is listed: path and reason.
     :ivar unread_count: how many those are.
+    :ivar perhaps_cut: how many grown files may rather be copies that were never finished.
     :ivar copy_sha256: what stands for the whole copy: the digest of a file, of a bundle's tag
         manifest, or of the list of a directory's files; only where digests were wanted.
     :ivar not_sought: how many things on one side alone were not looked for under other names.
@@ -66,6 +70,7 @@ class Comparison:
     unread_count: int = 0
     files: int = 0
     bytes: int = 0
+    perhaps_cut: int = 0
     copy_sha256: str = ""
     original_sha256: str = ""
     not_sought: int = 0
@@ -105,10 +110,15 @@ def run(
     :param digests: make one digest that stands for each side.
     :param resume: a file that keeps what was found, and may have it from an earlier run.
     :raises DifferenceError: if a bundle's inventory is damaged.
+    :raises UsageError: if *resume* lies in what is compared.
     """
     if resume is None:
         yield from _run(chosen, comparison, _Wish(digests, every), None, progress)
         return
+    real = os.fsencode(os.path.realpath(resume))
+    if any(side.holds(real) for side in (chosen.copy, chosen.original)):
+        why = "it lies in what is compared, and nothing is written there"
+        raise UsageError("resume from", resume, why, hint="name a file elsewhere")
     with Progress(resume, chosen.copy, chosen.original, now) as kept:
         yield from _run(chosen, comparison, _Wish(digests, every), kept, progress)
         comparison.taken_over, comparison.began = kept.taken_over, kept.began
@@ -164,6 +174,7 @@ def _counted(result: Result, comparison: Comparison) -> Iterator[Result]:
             comparison.unread.append((result.raw, result.detail))
         return
     comparison.totals[result.status] += 1
+    comparison.perhaps_cut += result.status == GROWN and PERHAPS_CUT in result.detail
     yield result
 
 
@@ -210,5 +221,5 @@ class _Summary:
         if isinstance(self._side, Single):
             return self._one
         if isinstance(self._side, bundled.Bundle):
-            return bundled.pinned(self._side.path)
+            return self._side.pin.sha256
         return self._list.hexdigest()

@@ -13,9 +13,9 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from custody import reading
+from custody import durable, reading
 from custody.acquire import outcomes
 from custody.bundle import content, layout
 from custody.compare.entries import (
@@ -33,7 +33,7 @@ from custody.compare.entries import (
     other_key,
 )
 from custody.compare.sides import described
-from custody.errors import CustodyError, DifferenceError, FormatError
+from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError
 from custody.formats import bagit, canonical, inventory
 from custody.formats.inventory import Brief
 
@@ -63,6 +63,7 @@ class Bundle:
     ) -> None:
         self.path = path
         self.name = str(path)
+        self.pin = pin(path)
         self._base = base
         self._prefix = base + b"/"
         self._only = only
@@ -70,14 +71,20 @@ class Bundle:
         self._payload = _Payload(path)
 
     def entries(self, share: Share = EVERYTHING) -> Iterator[Entry]:
-        """Every record that is not merely on the way to a source."""
-        offset = 0
-        for line in lines(self.path):
+        """Every record that is not merely on the way to a source.
+
+        :raises DifferenceError: at the end, if these were not the lines that are pinned.
+        """
+        offset, hashed = 0, hashlib.sha256()
+        for line in lines(self.path, hashed):
             brief = parse(self.path, line)
             entry = self._entry(brief, line, offset)
             if entry is not None and (entry.kind is LEFT_OUT or share.takes(entry.raw)):
                 yield entry
             offset += len(line)
+        if hashed.hexdigest() != self.pin.inventory:
+            why = "its inventory is not what its tag manifest says"
+            raise DifferenceError("compare bundle", self.path, why, hint=_VERIFY)
 
     def _entry(self, brief: Brief, line: bytes, offset: int) -> Entry | None:
         raw = self._relative(brief.raw)
@@ -109,16 +116,24 @@ class Bundle:
         return b"" if raw in (self._base, b"/") and raw == (self._base or b"/") else None
 
     def again(self, raw: bytes, where: str) -> Entry:
-        """An entry by what :meth:`Entry.where` said: where its line is in the inventory."""
+        """An entry by what :meth:`Entry.where` said: where its line is, and the line's digest."""
+        offset, _, sha256 = where.partition(":")
         try:
             with reading.open_beneath(self.path, layout.INVENTORY) as fd:
-                line = _line_at(fd, int(where))
-            found = self._entry(inventory.brief(line), line, int(where))
+                line = _line_at(fd, int(offset))
+            if hashlib.sha256(line).hexdigest() != sha256:
+                raise FileNotFoundError(errno.ENOENT, "the inventory was changed meanwhile")
+            found = self._entry(inventory.brief(line), line, int(offset))
         except CustodyError as err:
             raise OSError(err.why or str(err)) from err
         if found is None or found.raw != raw:
-            raise FileNotFoundError(errno.ENOENT, "the inventory was changed meanwhile")
+            raise FileNotFoundError(errno.ENOENT, "the inventory has it elsewhere")
         return found
+
+    def holds(self, path: bytes) -> bool:
+        """Whether a real path lies in the bundle."""
+        real = os.fsencode(os.path.realpath(self.path))
+        return path == real or path.startswith(real + b"/")
 
     def close(self) -> None:
         """Let go of the payload directory that was used last."""
@@ -192,7 +207,7 @@ class _Kept(Entry):
         return f"{text}.{status.st_size}.{status.st_mtime_ns}.{status.st_ctime_ns}"
 
     def where(self) -> str:
-        return str(self.offset)
+        return f"{self.offset}:{hashlib.sha256(self.line).hexdigest()}"
 
 
 def _line_at(fd: int, offset: int) -> bytes:
@@ -205,15 +220,16 @@ def _line_at(fd: int, offset: int) -> bytes:
     return line
 
 
-def lines(bag: Path) -> Iterator[bytes]:
+def lines(bag: Path, hashed: content.Hash | None = None) -> Iterator[bytes]:
     """The lines of a bundle's inventory.
 
+    :param hashed: takes in the very bytes that are given.
     :raises DifferenceError: if there is none that can be read as one.
     """
     try:
-        yield from content.bounded_lines(bag, layout.INVENTORY, layout.LONGEST_RECORD)
+        yield from content.bounded_lines(bag, layout.INVENTORY, layout.LONGEST_RECORD, hashed)
     except FormatError as err:
-        raise _damaged(bag, err) from err
+        raise _damaged(bag, "inventory", err.why) from err
 
 
 def parse(bag: Path, line: bytes) -> Brief:
@@ -224,26 +240,49 @@ def parse(bag: Path, line: bytes) -> Brief:
     try:
         return inventory.brief(line)
     except FormatError as err:
-        raise _damaged(bag, err) from err
+        raise _damaged(bag, "inventory", err.why) from err
 
 
-def _damaged(bag: Path, err: FormatError) -> DifferenceError:
-    why = f"its inventory cannot be read: {err.why}"
+def _damaged(bag: Path, what: str, reason: str) -> DifferenceError:
+    why = f"its {what} cannot be read: {reason}"
     return DifferenceError("compare bundle", bag, why, hint=_VERIFY)
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether there is a bundle at *path*, by its own files."""
-    return (path / layout.INVENTORY).is_file() and (path / bagit.DECLARATION_NAME).is_file()
+    """Whether there is a bundle at *path*, by its own files.
 
-
-def pinned(bag: Path) -> str:
-    """The digest of the tag manifest, which pins the whole bag.
-
-    :raises CustodyError: if it cannot be read.
+    :raises StorageError: if that cannot be found out.
     """
-    data = reading.read_beneath(bag, bagit.TAG_MANIFEST_NAME, layout.LARGEST_TAG_FILE)
-    return hashlib.sha256(data).hexdigest()
+    try:
+        return (path / layout.INVENTORY).is_file() and (path / bagit.DECLARATION_NAME).is_file()
+    except OSError as err:
+        raise durable.storage_error("compare", path, err) from err
+
+
+class Pin(NamedTuple):
+    """The digest of a bundle's tag manifest, and of the inventory as that promises it."""
+
+    sha256: str
+    inventory: str
+
+
+def pin(bag: Path) -> Pin:
+    """What the whole of a bundle hangs on, read once.
+
+    :raises DifferenceError: if there is no such tag manifest.
+    :raises StorageError: if the system cannot read it.
+    """
+    try:
+        data = reading.read_beneath(bag, bagit.TAG_MANIFEST_NAME, layout.LARGEST_TAG_FILE)
+        promised = {
+            name: sha256
+            for sha256, name in map(bagit.parse_manifest_line, data.splitlines(keepends=True))
+        }
+        return Pin(hashlib.sha256(data).hexdigest(), promised[layout.INVENTORY])
+    except KeyError as err:
+        raise _damaged(bag, "tag manifest", "it does not name the inventory") from err
+    except (FormatError, NotFoundError) as err:
+        raise _damaged(bag, "tag manifest", err.why) from err
 
 
 def acquisition(bag: Path) -> dict[str, Any]:
@@ -251,12 +290,11 @@ def acquisition(bag: Path) -> dict[str, Any]:
 
     :raises DifferenceError: if it is malformed.
     """
-    data = reading.read_beneath(bag, layout.ACQUISITION, layout.LARGEST_ACQUISITION)
     try:
+        data = reading.read_beneath(bag, layout.ACQUISITION, layout.LARGEST_ACQUISITION)
         return canonical.load_object(data.removesuffix(b"\n"))
-    except FormatError as err:
-        why = f"its acquisition record cannot be read: {err.why}"
-        raise DifferenceError("compare bundle", bag, why, hint=_VERIFY) from err
+    except (FormatError, NotFoundError) as err:
+        raise _damaged(bag, "acquisition record", err.why) from err
 
 
 def source_paths(bag: Path) -> list[bytes]:

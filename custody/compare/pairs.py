@@ -30,9 +30,11 @@ from custody.compare.results import (
     NOT_COMPARED,
     ONLY_COPY,
     ONLY_ORIGINAL,
+    PERHAPS_CUT,
     TRUNCATED,
     Result,
     Tally,
+    differing,
     named,
 )
 from custody.compare.sides import Side
@@ -41,9 +43,6 @@ from custody.errors import FormatError
 _TALLIED = 256
 _LAST = b"\xff"  # sorts after every key
 _CHANGED = "it changed while it was compared"
-_PERHAPS_CUT = (
-    "it was not written to after the copy was, so the copy may be incomplete and not merely old"
-)
 
 Pair = tuple[Entry | None, Entry | None]
 Known = Callable[[Entry, Entry], Result | None]
@@ -265,7 +264,7 @@ class Judge:
         if status == IDENTICAL and fields:
             status = METADATA
         if status == GROWN and _is_older(theirs, ours):
-            notes.append(_PERHAPS_CUT)
+            notes.append(PERHAPS_CUT)
         if status not in (GROWN, TRUNCATED):
             notes.append(named(fields))
         text = "; ".join(filter(None, notes))
@@ -348,10 +347,3 @@ def _is_older(one: dict[str, object], other: dict[str, object]) -> bool:
 
 def _touched(before: os.stat_result, after: os.stat_result) -> bool:
     return (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
-
-
-def differing(copy: dict[str, object], original: dict[str, object]) -> list[str]:
-    """The names of the metadata that both sides know and that differ."""
-    if copy == original:
-        return []
-    return [name for name in copy if name in original and copy[name] != original[name]]

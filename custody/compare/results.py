@@ -11,6 +11,9 @@ STATUSES = (IDENTICAL, METADATA, MOVED, GROWN, TRUNCATED, MODIFIED, MISSING, EXT
 NOT_COMPARED = "not compared"
 ONLY_COPY, ONLY_ORIGINAL = "only in the copy", "only in the original"
 
+PERHAPS_CUT = "it was last written to no later than the copy, which may be incomplete"
+"""Said of an original that goes on after the copy, and should not: nothing was added to it."""
+
 
 class Result(NamedTuple):
     """What one pair came to, or what one side has alone.
@@ -54,3 +57,10 @@ _WORDS = {"modified": "modification time", "xattrs": "extended attributes"}
 def named(fields: Sequence[str]) -> str:
     """The metadata that differ, in words; empty where none do."""
     return "differs in " + ", ".join(_WORDS.get(name, name) for name in fields) if fields else ""
+
+
+def differing(copy: dict[str, object], original: dict[str, object]) -> list[str]:
+    """The names of the metadata that both sides know and that differ."""
+    if copy == original:
+        return []
+    return [name for name in copy if name in original and copy[name] != original[name]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -55,6 +56,7 @@ class Progress:
     """The file itself; use it as a context manager.
 
     :raises UsageError: if the comparison in it is finished.
+    :raises LockedError: if another comparison keeps its results there.
     :raises InputError: if it is not such a file, or is of another comparison.
     :raises StorageError: if it cannot be written.
     """
@@ -65,11 +67,14 @@ class Progress:
         self.taken_over = 0
         self._last = b""
         about = {"schema": SCHEMA, "copy": copy.name, "original": original.name}
+        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+            raise _not_one(path)
         try:
             self._stream: BinaryIO = os.fdopen(os.open(path, _FLAGS, durable.PRIVATE_FILE), "r+b")
         except OSError as err:
             raise durable.storage_error("resume from", path, err) from err
         try:
+            durable.lock_open(self._stream.fileno(), path)
             self.length = self._begin(about)
         except BaseException:
             self._stream.close()

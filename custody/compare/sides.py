@@ -60,6 +60,9 @@ class Side(Protocol):
         :raises OSError: if it is gone.
         """
 
+    def holds(self, path: bytes) -> bool:
+        """Whether a real path lies in what is compared."""
+
     def close(self) -> None:
         """Let go of what is held."""
 
@@ -88,6 +91,10 @@ class Single:
     def again(self, raw: bytes, where: str) -> Entry:  # noqa: ARG002 - a side's signature
         """The one entry again."""
         return Entry.there(other_key(raw), raw, None, os.fsencode(self.path))
+
+    def holds(self, path: bytes) -> bool:
+        """Whether it is this file."""
+        return path == os.fsencode(os.path.realpath(self.path))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -179,6 +186,10 @@ class Walked:
             os.close(self._held)
             self._held = below
         return Entry.there(other_key(raw), raw, self._held, name)
+
+    def holds(self, path: bytes) -> bool:
+        """Whether it lies in what is walked."""
+        return self._rules.inside(path)
 
     def close(self) -> None:
         """Let go of the directory that was opened last."""
