@@ -123,6 +123,8 @@ def watch(
         watch_unit.show(request.sources, every, passphrase_file)
         return exit_codes.OK
     command = _command(on_alarm)
+    largest = options.size("--size", size) or (32 << 20)
+    fastest = options.size("--rate", rate) or 0
     keeper = desk.ready("watch SOURCE...", key, passphrase.source(passphrase_file, passphrase_fd))
     from custody import clock, durable
     from custody.watch.running import Settings, Watch
@@ -134,8 +136,8 @@ def watch(
         settings = Settings(
             every=seconds,
             notes=home / "notes.json",
-            largest=options.size("--size", size) or (32 << 20),
-            rate=options.size("--rate", rate) or 0,
+            largest=largest,
+            rate=fastest,
             files=_most_files(),
         )
         _be_nice(nice)

@@ -6,6 +6,7 @@ queue overflows or the system has no more watches to give; the timed pass is wha
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Mapping
@@ -27,9 +28,14 @@ _NAMES: list[type[FileSystemEvent]] = [
     FileCreatedEvent, FileDeletedEvent, FileMovedEvent,
 ]  # fmt: skip
 
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+
 
 class Hints(FileSystemEventHandler):
-    """Waits for hints; use :meth:`watch` with the directories to hear from."""
+    """Waits for hints; use :meth:`watch` with the directories to hear from.
+
+    :ivar trouble: why the system gives no hints about some of them; empty if it does.
+    """
 
     def __init__(self) -> None:
         self._seen = threading.Event()
@@ -58,8 +64,9 @@ class Hints(FileSystemEventHandler):
                 self._observer.schedule(
                     self, os.fsdecode(directory), recursive=whole, event_filter=_NAMES
                 )
-            except OSError as err:  # it is gone, or the system has no more watches to give
-                self.trouble = f"{os.fsdecode(directory)}: {err.strerror or err}"
+            except OSError as err:
+                if err.errno not in _GONE:
+                    self.trouble = (err.strerror or str(err)).lower()
             else:
                 self._watched[directory] = whole
 

@@ -154,9 +154,18 @@ class Watch:
         found = sources.resolve(self.request.sources)
         self._sources = found
         passes.run(found, self._rules(found))
-        self._hints.watch(_directories(found))
+        self._listen(_directories(found))
         self._pass_took = time.monotonic() - begun
         self._next_pass = begun + self.settings.every
+
+    def _listen(self, directories: dict[bytes, bool]) -> None:
+        before = self._hints.trouble
+        self._hints.watch(directories)
+        trouble = self._hints.trouble
+        if trouble and trouble != before:
+            every = f"everything is looked at every {self.settings.every:.0f} s all the same"
+            why = f"the system does not tell what comes and goes ({trouble}); {every}"
+            self.follower.alarms.append(Alarm(alarms.WATCH_LOST, b"", why))
 
     def _rules(self, found: Sources) -> Rules:
         request = self.request

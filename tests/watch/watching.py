@@ -23,7 +23,7 @@ class Watching:
 
     def __init__(self, custody: Any, case: Path, *args: Any, prefix: tuple[str, ...] = ()) -> None:
         command = custody.command(
-            "watch", *args, "--case", case, "--every", "1s", "--nice", "0",
+            "watch", "--every", "1s", *args, "--case", case, "--nice", "0",
             "--passphrase-file", case.parent / "passphrase",
         )  # fmt: skip
         self.process = subprocess.Popen(
@@ -83,7 +83,11 @@ class Watching:
 
     def passes(self, count: int = 3) -> None:
         """Let so many rounds go by."""
-        end = time.monotonic() + count
+        self.passes_for(count)
+
+    def passes_for(self, seconds: float) -> None:
+        """Let so much time go by."""
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._take(0.1)
 
