@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,44 +109,61 @@ def lab() -> Receiver:
     return Receiver(Signer.generate("grace"), LAB)
 
 
-@pytest.fixture
-def logs(tmp_path: Path) -> Path:
-    """What is collected: two files, and a third that is not there."""
-    directory = tmp_path / "logs"
-    directory.mkdir()
-    (directory / "auth.log").write_text("one\ntwo\n")
-    (directory / "empty.log").touch()
-    return directory
+@pytest.fixture(scope="session")
+def masters() -> dict[str, Path]:
+    """What the first test made; each test works on a copy of it."""
+    return {}
 
 
 @pytest.fixture
-def case(custody: Any, tmp_path: Path) -> Path:
-    """A case that the program opened."""
-    directory = tmp_path / "case"
-    custody("init", directory, "--no-passphrase", "--number", "STL-2026-014", "--title",
+def master(custody: Any, masters: dict[str, Path], tmp_path_factory: Any) -> Path:
+    """A home, a case with a bundle, E-003, with one gap, and the logs that it was made from."""
+    if "case" not in masters:
+        base = tmp_path_factory.mktemp("master")
+        (base / "logs").mkdir()
+        (base / "logs" / "auth.log").write_text("one\ntwo\n")
+        (base / "logs" / "empty.log").touch()
+        run = type(custody)(base)
+        run("init", base / "case", "--no-passphrase", "--number", "STL-2026-014", "--title",
             "Permit server, March 2026", "--person", "Ada Example", "--organization",
             "City of Example", exit_code=0)  # fmt: skip
-    return directory
+        run("collect", base / "logs", base / "logs" / "gone.log", "--case", base / "case",
+            "--evidence-number", "E-003", "--note", "Logs of the permit server",
+            "--authority", "Order 7 of 22 November 2026", exit_code=3)  # fmt: skip
+        run("collect", base / "logs", "--output", base / "stick", "--collector",
+            "Ada Example, Responder, City of Example", exit_code=0)  # fmt: skip
+        masters["case"] = base
+    return masters["case"]
 
 
 @pytest.fixture
-def bundle(custody: Any, case: Path, logs: Path) -> Path:
-    """A bundle in the case, E-003, with one gap."""
-    done = custody("collect", logs, logs / "gone.log", "--case", case, "--json",
-                   "--evidence-number", "E-003", "--note", "Logs of the permit server",
-                   "--authority", "Order 7 of 22 November 2026", exit_code=3)  # fmt: skip
-    return Path(json.loads(done.stdout)["path"])
+def logs(master: Path) -> Path:
+    """What was collected: two files; a third was asked for and not there."""
+    return master / "logs"
+
+
+@pytest.fixture
+def case(custody: Any, master: Path, tmp_path: Path) -> Path:
+    """The case, with the keys of its desk."""
+    shutil.copytree(master / "custody-home", custody.home)
+    return Path(shutil.copytree(master / "case", tmp_path / "case"))
+
+
+@pytest.fixture
+def bundle(case: Path) -> Path:
+    """The bundle in the case."""
+    (found,) = (case / "bundles").iterdir()
+    return found
+
+
+@pytest.fixture
+def alone(master: Path, tmp_path: Path) -> Path:
+    """A bundle outside any case, sealed with a key for this one collection."""
+    (found,) = (path for path in (master / "stick").iterdir() if path.name != "incoming")
+    return Path(shutil.copytree(found, tmp_path / "stick" / found.name))
 
 
 @pytest.fixture
 def office(custody: Any, case: Path, bundle: Path) -> Office:
     """Whoever keeps the case."""
     return Office(custody, case, bundle)
-
-
-@pytest.fixture
-def alone(custody: Any, logs: Path, tmp_path: Path) -> Path:
-    """A bundle outside any case, sealed with a key for this one collection."""
-    done = custody("collect", logs, "--output", tmp_path / "stick", "--json", "--collector",
-                   "Ada Example, Responder, City of Example", exit_code=0)  # fmt: skip
-    return Path(json.loads(done.stdout)["path"])
