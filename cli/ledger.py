@@ -28,8 +28,11 @@ from .ledger_where import CheckpointOption, LedgerOption
 if TYPE_CHECKING:
     from custody.findings import Finding
     from custody.identity.trust import Trust
+    from custody.ledger.believed import Bound
     from custody.ledger.check import Report
     from custody.ledger.entry import EntryView
+
+    from .ledger_where import Place
 
 app = Verb("Look into the ledger of a case, and check it.")
 
@@ -128,7 +131,8 @@ def show(
     """
     from custody.identity import trust as store
 
-    reader = ledger_where.find("ledger show", ledger).reader
+    place = ledger_where.find("ledger show", ledger)
+    reader = place.reader
     with ledger_where.damage():
         ledger_where.require_entry(reader, number)
         data = reader.entry(number)
@@ -138,7 +142,7 @@ def show(
         published = reader.checkpoint()
         reader.receipt(number)  # raises where the tiles do not lead from it to the root
     believed = store.load(options.trust_directory(trust))
-    document = _entry_document(number, data, believed)
+    document = _entry_document(number, data, believed, _dated(place, believed))
     document |= {"origin": published.checkpoint.origin, "size": published.size}
     view = ledger_where.view(number, data)
     if console.mode().json:
@@ -148,7 +152,16 @@ def show(
     return exit_codes.DIFFERS if document["signature"] in ("bad", "late") else exit_codes.OK
 
 
-def _entry_document(number: int, data: bytes, believed: Trust) -> dict[str, Any]:
+def _dated(place: Place, believed: Trust) -> Bound:
+    """By when each entry existed, as stamps and witnesses say that you believe."""
+    from custody import clock
+    from custody.verify.case.stamps import LedgerTime
+
+    case = None if place.case is None else place.case.directory
+    return LedgerTime(case, place.reader, believed, clock.now()).latest
+
+
+def _entry_document(number: int, data: bytes, believed: Trust, dated: Bound) -> dict[str, Any]:
     import hashlib
 
     from custody.errors import FormatError
@@ -168,7 +181,7 @@ def _entry_document(number: int, data: bytes, believed: Trust) -> dict[str, Any]
     payload = None
     with suppress(FormatError):
         payload = canonical.load(envelope.payload)
-    verdict = by_trust(believed)(number, envelope)
+    verdict = by_trust(believed, dated)(number, envelope)
     return {"sha256": digest, "signature": verdict, "signers": signers, "payload": payload}
 
 
@@ -215,7 +228,7 @@ def verify(
             place.reader.directory,
             place.reader.origin,
             (),
-            by_trust(believed),
+            by_trust(believed, _dated(place, believed)),
             progress.entries,
             policy=believed.policy,
             memory=memory,

@@ -10,7 +10,7 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, exit_codes, figures, ledger_where, options, verify_proof
+from . import clocks, console, exit_codes, figures, ledger_where, options, verify_proof
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def _show(found: Verification) -> None:
     width = max(len(check.name) for check in found.checks)
     for check in found.checks:
         console.result(*_word(check), f"{check.number:>2}  {check.name:<{width}}  ", check.detail)
+    clocks.show(found.clocks)
     for bundle in found.bundles:
         _show_bundle(bundle)
     for finding in found.findings[:_FINDINGS_SHOWN]:

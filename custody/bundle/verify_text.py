@@ -166,6 +166,34 @@ seal/statement.dsse.json, the leaf hash is SHA-256 of a zero byte and that file 
 are checked against the public key of the ledger, which must not come from this bundle either.
 
 
+9. WHEN IT EXISTED AT THE LATEST
+
+Files in seal/timestamps/ are time stamps (RFC 3161) over the signature, which step 5 wrote to
+$T/signature.bin. Get the root certificate of their authority from a channel of your own, never
+from this bundle, and put it there as tsa.pem. For each of them a time is printed, and then it must
+print: Verification: OK
+
+Linux and macOS (OpenSSL, as in step 5):
+
+    for t in seal/timestamps/*.tsr; do
+      if [ -e "$t" ]; then
+        openssl ts -reply -in "$t" -text | grep 'Time stamp:'
+        openssl ts -verify -in "$t" -data "$T/signature.bin" -CAfile "$T/tsa.pem"
+      fi
+    done
+
+Windows (PowerShell, continuing from step 5, with openssl installed):
+
+    Get-ChildItem seal/timestamps/*.tsr | ForEach-Object {
+      openssl ts -reply -in $_.FullName -text | Select-String 'Time stamp:'
+      openssl ts -verify -in $_.FullName -data "$T/signature.bin" -CAfile "$T/tsa.pem"
+    }
+
+Where the authority's certificate has ended since, add: -attime SECONDS, the time that was printed
+as seconds since 1970 (on Linux: date -u -d 'TIME' +%s). A stamp by an authority whose certificate
+you do not have shows nothing, and is no sign of tampering.
+
+
 WHAT THIS SHOWS: this copy is, byte for byte, what the holder of the key sealed. It does not show
 that the logs were true before they were collected, or that the key was not stolen.
 """

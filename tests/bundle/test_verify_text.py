@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authority import Authority
 
 from custody.bundle.verify_text import VERIFY_TEXT
 
@@ -79,6 +80,25 @@ def test_a_fingerprint_on_paper_is_enough(custody: Any, tmp_path: Path) -> None:
     assert run(bundle, 6).stdout.split() == [hashlib.sha256(statement).hexdigest()]
     gaps = run(bundle, 7).stdout.splitlines()
     assert [json.loads(line)["outcome"] for line in gaps] == ["missing"]
+
+
+def test_the_linux_commands_accept_a_time_stamp(custody: Any, bundle: Path, tmp_path: Path) -> None:
+    """With the authority's root, openssl says when the signature existed, and of no other bytes."""
+    authority = Authority(tmp_path / "authority")
+    with authority.serving() as url:
+        custody("timestamp", bundle, "--tsa", url, "--tsa", f"{url}/again", exit_code=0)
+    (bundle.parent / "tsa.pem").write_bytes(authority.root)
+    run(bundle, 3)
+    run(bundle, 5)
+    done = run(bundle, 9)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Time stamp:") == 2
+    assert (done.stdout + done.stderr).count("Verification: OK") == 2
+    (bundle.parent / "signature.bin").write_bytes(b"another signature")
+    assert "Verification: OK" not in run(bundle, 9).stdout
+    for path in (bundle / "seal/timestamps").iterdir():
+        path.unlink()
+    assert (run(bundle, 9).returncode, run(bundle, 9).stdout) == (0, "")
 
 
 @pytest.mark.parametrize("harm", ["payload", "tag", "extra", "list", "statement"])
