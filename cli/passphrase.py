@@ -1,6 +1,6 @@
 """Where passphrases come from: a file, an open descriptor, or a person at the terminal.
 
-Never from an argument or from the value of an environment variable.  One source at a time.
+Never from an argument or from the value of an environment variable.  One option at a time.
 A passphrase that was given once is tried on the next key too; a person is asked again if it
 does not fit.
 """
@@ -28,24 +28,20 @@ _HINT = f"--passphrase-file FILE, --passphrase-fd N, or {_ENVIRONMENT}"
 def source(file: Path | None = None, fd: int | None = None) -> Passphrase:
     """The one source of passphrases for this run.
 
+    An option wins over the environment, which may have been set for other runs.
+
     :param file: the value of ``--passphrase-file``.
     :param fd: the value of ``--passphrase-fd``.
-    :raises UsageError: if two sources are named.
+    :raises UsageError: if both options are given.
     """
-    named = os.environ.get(_ENVIRONMENT)
-    given = {
-        "--passphrase-file": file,
-        "--passphrase-fd": fd,
-        _ENVIRONMENT: Path(named) if named else None,
-    }
-    chosen = [name for name, value in given.items() if value is not None]
-    if len(chosen) > 1:
-        why = "only one source of passphrases can be used"
-        raise UsageError("read the passphrase", " and ".join(chosen), why)
+    if file is not None and fd is not None:
+        what = "--passphrase-file and --passphrase-fd"
+        raise UsageError("read the passphrase", what, "only one source can be used")
     if fd is not None:
         return _Given(fd)
-    path = file or given[_ENVIRONMENT]
-    return _Given(path) if isinstance(path, Path) else _Asked()
+    named = os.environ.get(_ENVIRONMENT)
+    path = Path(named) if file is None and named else file
+    return _Asked() if path is None else _Given(path)
 
 
 def files(file: Path | None = None) -> tuple[Path, ...]:
@@ -150,7 +146,7 @@ def _ask(prompt: str) -> bytes:
         os.close(os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY))
     except OSError as err:
         if os.name == "posix":
-            raise KeyAccessError(
+            raise UsageError(
                 "read the passphrase", None, "there is no terminal to ask on", hint=_HINT
             ) from err
     try:

@@ -223,6 +223,19 @@ def test_an_attachment_that_was_not_entered_is_entered_next(
     assert entries(custody, case) == ["case-opened", "attached", "attached"]
 
 
+def test_a_strangers_bundle_is_named_and_not_entered(
+    custody: Any, case: Case, source: Path, tmp_path: Path
+) -> None:
+    """A bundle in the case that somebody else sealed is told, and only the attachment entered."""
+    done = custody("collect", source, "--output", tmp_path / "out", "--json", exit_code=0)
+    stranger = Path(json.loads(done.stdout)["path"])
+    shutil.copytree(stranger, case.bundles / stranger.name)
+    done = custody("incident", "attach", SAMPLE, "--case", case.directory, exit_code=0)
+    assert f"warning: {stranger.name} in this case was not entered: " in done.stderr
+    assert "sealed" not in entries(custody, case)
+    assert not list((case.bundles / stranger.name).glob("seal/receipts/*"))
+
+
 def test_requests_that_make_no_sense(custody: Any, case: Case) -> None:
     """A bundle that is not there, one without --attach, what-if answers: nothing is written."""
     there = ("--case", case.directory)

@@ -157,17 +157,21 @@ def test_an_unencrypted_key_is_said_aloud(custody: Any) -> None:
 
 
 def test_two_sources_are_an_error(custody: Any, secret: Path) -> None:
-    """A file, a descriptor, the environment and --no-passphrase exclude each other."""
+    """A file and a descriptor exclude each other, and any source excludes --no-passphrase."""
     env = {"CUSTODY_PASSPHRASE_FILE": str(secret)}
-    for more in (
-        ["--passphrase-file", secret],
-        ["--passphrase-fd", "0"],
-        ["--no-passphrase"],
-    ):
-        custody("key", "new", "desk", *more, env=env, exit_code=2)
+    custody("key", "new", "desk", "--no-passphrase", env=env, exit_code=2)
     custody("key", "new", "desk", "--passphrase-file", secret, "--passphrase-fd", "0", exit_code=2)
     custody("key", "new", "desk", "--passphrase-file", secret, "--no-passphrase", exit_code=2)
     assert not custody.home.exists()
+
+
+@pytest.mark.parametrize("option", ["--passphrase-file", "--passphrase-fd"])
+def test_an_option_wins_over_the_environment(custody: Any, secret: Path, option: str) -> None:
+    """What the command line names is read; the file that the environment names is not."""
+    env = {"CUSTODY_PASSPHRASE_FILE": str(secret.with_name("not-there"))}
+    given = [option, secret] if option == "--passphrase-file" else [option, "0"]
+    custody("key", "new", "desk", *given, env=env, input=SECRET, exit_code=0)
+    custody("key", "new", "other", env=env, exit_code=14)
 
 
 def test_every_source_gives_the_same_passphrase(custody: Any, secret: Path) -> None:
@@ -208,11 +212,11 @@ def test_a_missing_passphrase_file_is_a_key_problem(custody: Any, tmp_path: Path
 
 
 def test_without_a_terminal_the_hint_names_the_other_ways(custody: Any) -> None:
-    """Nobody to ask: exit 14 and the options that help, and stdin is not read instead."""
+    """Nobody to ask, and no source named: exit 2 and the options that help, and stdin is not read instead."""
     setsid = shutil.which("setsid")
     if setsid is None:
         pytest.skip("setsid is not installed")
-    done = custody("key", "new", "desk", prefix=[setsid, "-w"], input="typed\n", exit_code=14)
+    done = custody("key", "new", "desk", prefix=[setsid, "-w"], input="typed\n", exit_code=2)
     assert "there is no terminal to ask on" in done.stderr
     assert "custody: hint: --passphrase-file FILE" in done.stderr
     assert not custody.home.exists()
