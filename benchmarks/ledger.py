@@ -1,6 +1,6 @@
 """Time the ledger: re-deriving, appending, proving, and what others do with the same entries.
 
-    python benchmarks/ledger.py [--entries N] [--work DIR]
+    python benchmarks/ledger.py [--entries N] [--work DIR] [--writers]
 
 pymerkle (SQLite store) is measured where it is installed, and golang.org/x/mod/sumdb/tlog where
 Go is.  User and system time stand beside wall time, because other work on the machine shows in
@@ -10,6 +10,7 @@ the latter.  The entries are real envelopes; 20,000 are signed, and repeated to 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import platform
 import re
@@ -39,6 +40,7 @@ from custody.ledger.tiles import ENTRIES, TILE_WIDTH
 ORIGIN = "bench.example/log"
 DISTINCT = 20_000
 BATCH = 10_000
+WRITERS, APPENDS = 32, 200
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -116,17 +118,20 @@ def measure(work: Path, count: int) -> None:
     log_key, person = keys()
     log = Log.create(work / "ledger", log_key)
     made = entries(person, min(count, DISTINCT))
-    seconds = []
+    times = []
     for start in range(0, count, BATCH):
         some = [made[n % len(made)] for n in range(start, min(count, start + BATCH))]
-        seconds.append(timed(lambda some=some: log.append(some, log_key))[0])
+        times.append(timed(lambda some=some: log.append(some, log_key)))
+    wall, cpu = (statistics.median(column) for column in zip(*times, strict=True))
+    batch = min(BATCH, count)
     row(
         f"{BATCH:,} entries in one append, {len(made[0])} bytes each",
-        rate(min(BATCH, count), statistics.median(seconds)),
+        f"{rate(batch, wall)} wall, {rate(batch, cpu)} a core",
         "besides signing; aim 30,000/s",
     )
     tree(log, count)
     appends(log, log_key, made, work)
+    writers(work, WRITERS, APPENDS)
     proofs(log, log_key, count)
     signatures(log)
     others(log, work, count)
@@ -147,6 +152,17 @@ def tree(log: Log, count: int) -> None:
 
     _, cpu = timed(only_tree)
     row("of that, the tree over the leaf hashes", rate(count, cpu), "processor time")
+    _, cpu = timed(lambda: hashes_alone(log))
+    row("nothing but hashlib, as many leaves and nodes", rate(count, cpu), "no tree can be faster")
+
+
+def hashes_alone(log: Log) -> None:
+    """What re-deriving cannot do without: one hash a leaf and one a node, of their sizes."""
+    node = bytes(65)
+    for some in bundles(log):
+        for entry in some:
+            hashlib.sha256(entry).digest()
+            hashlib.sha256(node).digest()
 
 
 def _require(condition: bool) -> None:
@@ -165,6 +181,33 @@ def appends(log: Log, log_key: Signer, made: list[bytes], work: Path) -> None:
         f"{ours * 1000:.2f} ms",
         f"{ours / theirs:.1f} x a durable replace of one small file; aim 6",
     )
+
+
+def writers(work: Path, count: int, each: int) -> None:
+    """So many processes, each with so many appends of one entry, at one ledger."""
+    log_key, person = keys()
+    log = Log.create(work / "written", log_key)
+    command = [sys.executable, __file__, "--write", str(log.directory), str(each)]
+    wall = time.perf_counter()
+    running = [subprocess.Popen(command) for _ in range(count)]
+    _require(not any(process.wait() for process in running))
+    wall = time.perf_counter() - wall
+    report = check(log.directory, None, [log_key.key], by_keys([person.key]))
+    _require(report.verdict == "ok" and report.size == count * each)
+    row(
+        f"{count} processes, {each} durable appends each",
+        f"{wall:.1f} s",
+        f"{wall / count / each * 1000:.1f} ms an append; one history of {report.size:,} entries",
+    )
+
+
+def write(directory: Path, each: int) -> None:
+    """One of them."""
+    log_key, person = keys()
+    log, made = Log(directory, ORIGIN), entries(person, each)
+    for entry in made:
+        with durable.lock(directory.with_name("lock"), wait_seconds=600):
+            log.append([entry], log_key)
 
 
 def proofs(log: Log, log_key: Signer, count: int) -> None:
@@ -261,10 +304,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--writers", action="store_true", help="nothing but many writers at once")
+    parser.add_argument("--write", nargs=2, metavar=("DIR", "APPENDS"), help=argparse.SUPPRESS)
     parser.add_argument("--check", nargs=2, metavar=("DIR", "WORKERS"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.check:
         check_whole(chosen.check[0], int(chosen.check[1]))
+        return
+    if chosen.write:
+        write(Path(chosen.write[0]), int(chosen.write[1]))
+        return
+    if chosen.writers:
+        with tempfile.TemporaryDirectory(dir=chosen.work) as work:
+            writers(Path(work), WRITERS, APPENDS)
         return
     cores, version = len(os.sched_getaffinity(0)), sys.version.split()[0]
     print(f"{platform.machine()}, {cores} cores, Python {version}")
