@@ -212,7 +212,7 @@ def test_a_missing_passphrase_file_is_a_key_problem(custody: Any, tmp_path: Path
 
 
 def test_without_a_terminal_the_hint_names_the_other_ways(custody: Any) -> None:
-    """Nobody to ask, and no source named: exit 2 and the options that help, and stdin is not read instead."""
+    """Nobody to ask, no source named: exit 2, the options that help, and stdin is not read."""
     setsid = shutil.which("setsid")
     if setsid is None:
         pytest.skip("setsid is not installed")
