@@ -16,6 +16,7 @@ def certificate(
     signer: papers.SignerOption = None,
     log: papers.LogOption = None,
     checkpoint: ledger_where.CheckpointOption = None,
+    ledger: ledger_where.LedgerOption = None,
     trust: options.TrustOption = None,
 ) -> int:
     """Draft a certification under Federal Rules of Evidence 902(13) and (14).
@@ -29,6 +30,7 @@ def certificate(
     from custody.forms import certificate as certificates
 
     found = papers.gathered(
-        bundle, output, expect=expect, signer=signer, log=log, checkpoint=checkpoint, trust=trust
-    )
+        bundle, output, expect=expect, signer=signer, log=log, checkpoint=checkpoint,
+        ledger=ledger, trust=trust,
+    )  # fmt: skip
     return papers.give("certificate", certificates.document(found, clock.now()), output)

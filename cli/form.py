@@ -26,6 +26,7 @@ def form(
     signer: papers.SignerOption = None,
     log: papers.LogOption = None,
     checkpoint: ledger_where.CheckpointOption = None,
+    ledger: ledger_where.LedgerOption = None,
     trust: options.TrustOption = None,
 ) -> int:
     """Print the chain-of-custody form of a bundle, as HTML for a printer.
@@ -37,7 +38,8 @@ def form(
     from custody.forms import form as forms
 
     found = papers.gathered(
-        bundle, output, expect=expect, signer=signer, log=log, checkpoint=checkpoint, trust=trust
-    )
-    facts = forms.document(found.item, found.standing, found.timeline, clock.now(), found.title)
+        bundle, output, expect=expect, signer=signer, log=log, checkpoint=checkpoint,
+        ledger=ledger, trust=trust,
+    )  # fmt: skip
+    facts = forms.document(found, clock.now())
     return papers.give("form", facts, output, {"blank_rows": blank_rows})

@@ -14,8 +14,7 @@ from custody.errors import ExistsError, UsageError
 from . import console, exit_codes, ledger_where, options
 
 if TYPE_CHECKING:
-    from custody.case import Case
-    from custody.forms.gathering import Gathered, Verifier
+    from custody.forms.gathering import Gathered, Source, Verifier
 
 _CODES = {
     "ok": exit_codes.OK,
@@ -73,6 +72,7 @@ def gathered(
     signer: list[str] | None,
     log: list[str] | None,
     checkpoint: list[Path] | None,
+    ledger: Path | None,
     trust: Path | None,
 ) -> Gathered:
     """Verify the bundle that is meant, with what the command line says, and read its history.
@@ -83,19 +83,21 @@ def gathered(
 
     if out is not None or not console.mode().json:
         page.require()
-    case = _case(bundle)
-    _refuse(out, bundle, case)
+    source = _source(bundle, ledger)
+    _refuse(out, bundle, source)
     verifier = _verifier(expect, signer or [], log or [], checkpoint or [], trust)
     with console.Progress("verifying") as progress:
-        found = gathering.gather(bundle, case, verifier, progress)
+        found = gathering.gather(bundle, source, verifier, progress)
     ledger_where.tell_troubles(verifier.memory)
     return found
 
 
-def _case(bundle: Path) -> Case | None:
-    """The case that is named; else the one that the bundle lies in; else none."""
+def _source(bundle: Path, ledger: Path | None) -> Source | None:
+    """The ledger or the case that is named; else the case that the bundle lies in; else none."""
     from custody import case as cases
 
+    if ledger is not None:
+        return ledger_where.find("form BUNDLE", ledger).reader
     chosen = options.case()
     home = Path(os.path.realpath(bundle)).parent
     lies_in_one = home.name == "bundles" and (home.parent / cases.RECORD).is_file()
@@ -107,7 +109,7 @@ def _case(bundle: Path) -> Case | None:
     return None
 
 
-def _refuse(out: Path | None, bundle: Path, case: Case | None) -> None:
+def _refuse(out: Path | None, bundle: Path, source: Source | None) -> None:
     """Let nothing be written over something, or among the evidence."""
     if out is None:
         return
@@ -116,7 +118,7 @@ def _refuse(out: Path | None, bundle: Path, case: Case | None) -> None:
                          hint="name a new file")  # fmt: skip
     real = Path(os.path.realpath(out))
     closed = [Path(os.path.realpath(bundle))] if bundle.is_dir() else []
-    closed += [] if case is None else [Path(os.path.realpath(case.directory))]
+    closed += [] if source is None else [Path(os.path.realpath(source.directory))]
     if any(real.is_relative_to(directory) for directory in closed):
         why = "it would lie among the evidence; nothing was written"
         raise UsageError("write the page", out, why, hint="name a file elsewhere")

@@ -107,6 +107,14 @@ def obtained(found: Item) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def clocks(found: Item, standing: Standing) -> dict[str, Any]:
+    """Three clocks, side by side: the signer's, an authority's, a witness's."""
+    if standing.bundle is None:
+        host = None if found.event is None else clock.rfc3339(found.event.time)
+        return {"host": host, "authority": [], "witness": []}
+    return standing.bundle.clocks.as_json()
+
+
 def _source(one: Any) -> dict[str, Any]:
     said = one if isinstance(one, dict) else {}
     paths = [_text(path, "path") for path in _list(said, "paths") if isinstance(path, dict)]

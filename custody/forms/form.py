@@ -12,34 +12,34 @@ import custody
 from custody import clock
 from custody.forms import chain, facts
 from custody.forms.chain import Keys
+from custody.forms.gathering import Gathered
 from custody.forms.item import Item
 from custody.forms.standing import Standing
 from custody.history.values import Signature, Timeline
 
 NO_LEDGER = (
-    "No ledger was consulted: this form knows of no change of hands. Enter each by hand, below."
+    "No ledger was consulted: this form knows of no change of hands. Enter each by hand, above."
 )
+DAMAGED = "The ledger cannot be read, so no change of hands that is entered there is shown"
 
 
-def document(
-    found: Item, standing: Standing, timeline: Timeline | None, now: datetime, title: str = ""
-) -> dict[str, Any]:
-    """Every fact on the form.
-
-    :param title: what the case is called.
-    """
+def document(gathered: Gathered, now: datetime) -> dict[str, Any]:
+    """Every fact on the form."""
+    found, standing, timeline = gathered.item, gathered.standing, gathered.timeline
     keys = Keys()
     rows, others, disposals = _chain(found, standing, timeline, keys)
     return {
         "made": clock.rfc3339(now),
         "tool": f"custody {custody.__version__}",
         "verification": facts.verified(found, standing),
-        "item": {**facts.item(found, standing, timeline), "case_title": title},
+        "item": {**facts.item(found, standing, timeline), "case_title": gathered.title},
         "gaps": facts.gaps(found, standing),
         "source": facts.source(found),
         "obtained": facts.obtained(found),
+        "clocks": facts.clocks(found, standing),
         "hashes": facts.hashes(found, standing),
         "ledger": facts.ledger(timeline),
+        "ledger_damage": gathered.damage,
         "receipt_checkpoint": facts.checkpoint_text(found.receipt),
         "holders": [] if timeline is None else [one.as_json() for one in timeline.holders],
         "transfers": rows,
@@ -47,9 +47,15 @@ def document(
         "chain_gaps": [] if timeline is None else [one.as_json() for one in timeline.gaps],
         "keys": keys.listed(),
         "disposals": disposals,
-        "remarks": [NO_LEDGER] if timeline is None else list(timeline.remarks),
+        "remarks": _remarks(gathered),
         "not_proven": list(facts.NOT_PROVEN),
     }
+
+
+def _remarks(gathered: Gathered) -> list[str]:
+    if gathered.timeline is not None:
+        return list(gathered.timeline.remarks)
+    return [f"{DAMAGED}: {gathered.damage}." if gathered.damage else NO_LEDGER]
 
 
 def _chain(

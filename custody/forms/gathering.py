@@ -14,7 +14,13 @@ from pathlib import Path
 
 from custody import history
 from custody.case import Case
-from custody.errors import CustodyError, FormatError, NotFoundError, UsageError
+from custody.errors import (
+    CustodyError,
+    DifferenceError,
+    FormatError,
+    NotFoundError,
+    UsageError,
+)
 from custody.formats import dsse, statement
 from custody.forms import item as items
 from custody.forms import standing
@@ -24,10 +30,14 @@ from custody.history import items as named
 from custody.history.values import Timeline
 from custody.identity.trust import Trust
 from custody.ledger.memory import Memory
-from custody.ledger.reader import Published
+from custody.ledger.reader import LedgerReader, Published
 from custody.verify import kind_of, verify_bundle
 from custody.verify.bundle import silent
 from custody.verify.result import Progress
+
+_NO_ITEM = "find item"  # what history was doing when it found none of that name
+Source = Case | LedgerReader
+"""Where history is read: a case, or a ledger that lies alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,8 @@ class Gathered:
     """What a form is made of.
 
     :ivar bag: where the bundle is; None where only the ledger is left of it.
-    :ivar timeline: None where no ledger was consulted.
+    :ivar timeline: None where no ledger was consulted, or where it is damaged beyond reading.
+    :ivar damage: why the ledger could not be read; empty where it could, or none was consulted.
     :ivar title: what the case is called, by the entry that opened it.
     """
 
@@ -61,36 +72,45 @@ class Gathered:
     bag: Path | None
     standing: Standing
     timeline: Timeline | None
+    damage: str
     title: str
 
 
 def gather(
-    asked: Path, case: Case | None, verifier: Verifier, progress: Progress = silent
+    asked: Path, source: Source | None, verifier: Verifier, progress: Progress = silent
 ) -> Gathered:
     """Read and verify the bundle that is *asked* for, and read its history.
 
-    :param asked: a bundle's directory; or, with a case, its id or its evidence number there.
-    :param case: whose ledger is consulted.
+    :param asked: a bundle's directory; or, with a ledger, its id or its evidence number there.
+    :param source: the case whose ledger is consulted, or a ledger that lies alone.
     :raises NotFoundError: if there is no such bundle, or the ledger knows none of that name.
     :raises UsageError: if several bundles bear the evidence number.
-    :raises DifferenceError: if it changed while it was read.
+    :raises DifferenceError: if it changed while it was read, or if the bundle is to be looked up
+        in a ledger that is damaged.
     """
-    if asked.is_dir() or case is None:
-        return _lying_there(asked, case, verifier, progress)
-    timeline = _timeline(case, str(asked), verifier)
+    if asked.is_dir() or source is None:
+        return _lying_there(asked, source, verifier, progress)
+    timeline = _looked_up(source, str(asked), verifier)
     ids = [bundle.id for bundle in timeline.bundles]
     if timeline.kind not in ("bundle", "copy") or len(ids) != 1:
         why = f"it is not one bundle, but {', '.join(ids[:8]) or 'the case'}"
         raise UsageError("make the form", asked, why, hint="name one of the bundles")
-    if named.is_name(ids[0]) and (case.bundles / ids[0]).is_dir():
-        return _lying_there(case.bundles / ids[0], case, verifier, progress)
+    if isinstance(source, Case) and named.is_name(ids[0]) and (source.bundles / ids[0]).is_dir():
+        return _lying_there(source.bundles / ids[0], source, verifier, progress)
     if timeline.kind == "copy":
-        timeline = _timeline(case, ids[0], verifier)
-    gone = _gone(case, ids[0], timeline)
-    return Gathered(gone, None, standing.judge(gone, None, timeline), timeline, _title(case))
+        timeline = _looked_up(source, ids[0], verifier)
+    gone = _gone(_ledger(source), ids[0], timeline)
+    judged = standing.judge(gone, None, timeline)
+    return Gathered(gone, None, judged, timeline, "", _title(_ledger(source)))
 
 
-def _lying_there(bag: Path, case: Case | None, verifier: Verifier, progress: Progress) -> Gathered:
+def _ledger(source: Source) -> LedgerReader:
+    return source.ledger if isinstance(source, Case) else source
+
+
+def _lying_there(
+    bag: Path, source: Source | None, verifier: Verifier, progress: Progress
+) -> Gathered:
     if not bag.is_dir():
         hint = "name a bundle's directory; --case DIR lets you name its id"
         raise NotFoundError("make the form", bag, "there is no such bundle", hint=hint)
@@ -107,29 +127,52 @@ def _lying_there(bag: Path, case: Case | None, verifier: Verifier, progress: Pro
         progress=progress,
     )
     items.require_same(found, verified)
-    timeline = None if case is None else _timeline(case, found.bundle, verifier)
-    judged = standing.judge(found, verified, timeline)
-    return Gathered(found, bag, judged, timeline, "" if case is None else _title(case))
+    timeline, damage = _history(source, found.bundle, verifier)
+    judged = standing.judge(found, verified, timeline, damage)
+    title = "" if source is None else _title(_ledger(source))
+    return Gathered(found, bag, judged, timeline, damage, title)
 
 
-def _timeline(case: Case, name: str, verifier: Verifier) -> Timeline:
+def _history(source: Source | None, name: str, verifier: Verifier) -> tuple[Timeline | None, str]:
+    """The history of a bundle; or why the ledger cannot be read, which is a finding."""
+    if source is None:
+        return None, ""
+    try:
+        return _timeline(source, name, verifier), ""
+    except (FormatError, NotFoundError) as err:
+        if err.what == _NO_ITEM:
+            raise
+        return None, str(err)
+
+
+def _looked_up(source: Source, name: str, verifier: Verifier) -> Timeline:
+    try:
+        return _timeline(source, name, verifier)
+    except (FormatError, NotFoundError) as err:
+        if err.what == _NO_ITEM:
+            raise
+        hint = "name the bundle's directory: its form says what is wrong with the ledger"
+        raise DifferenceError("read ledger", None, str(err), hint=hint) from err
+
+
+def _timeline(source: Source, name: str, verifier: Verifier) -> Timeline:
     return history.timeline(
-        case, name, verifier.trust, verifier.now, memory=verifier.memory, given=verifier.given
+        source, name, verifier.trust, verifier.now, memory=verifier.memory, given=verifier.given
     )
 
 
-def _gone(case: Case, name: str, timeline: Timeline) -> Item:
+def _gone(ledger: LedgerReader, name: str, timeline: Timeline) -> Item:
     """What the ledger alone still says of a bundle: its statement, where that is an entry."""
     for step in timeline.steps:
         if step.kind == "sealed":
-            return items.of_statement(name, case.ledger.entry(step.index))
+            return items.of_statement(name, ledger.entry(step.index))
     return Item(name)
 
 
-def _title(case: Case) -> str:
+def _title(ledger: LedgerReader) -> str:
     """What the case is called, by its first entry; case.json is not signed."""
     try:
-        event = statement.load(dsse.load(case.ledger.entry(0)).payload)
+        event = statement.load(dsse.load(ledger.entry(0)).payload)
     except (FormatError, CustodyError):
         return ""
     return event.words.get("comment", "") if event.kind == "case-opened" else ""

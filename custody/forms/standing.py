@@ -46,9 +46,18 @@ class Standing:
     hint: str = ""
 
 
-def judge(item: Item, bundle: Verification | None, timeline: Timeline | None) -> Standing:
-    """Put together what verifying the bundle and reading its history came to."""
-    docket = Docket(CHECKS if timeline is not None else {})
+def judge(
+    item: Item, bundle: Verification | None, timeline: Timeline | None, damage: str = ""
+) -> Standing:
+    """Put together what verifying the bundle and reading its history came to.
+
+    :param damage: why there is a ledger and no history: it cannot be read.
+    """
+    docket = Docket(CHECKS if timeline is not None or damage else {})
+    if damage:
+        docket.found(LEDGER, "ledger", "a ledger", damage, "the ledger cannot be read")
+        docket.left(RECEIPTS, "the ledger cannot be read")
+        docket.left(AGREEMENT, "the ledger cannot be read")
     if timeline is not None:
         _ledger(timeline, docket)
         _receipts(timeline, docket)

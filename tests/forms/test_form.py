@@ -226,6 +226,39 @@ def test_a_damaged_ledger_fails(custody: Any, case: Path, bundle: Path) -> None:
     assert any(one["path"].startswith("ledger/") for one in found["verification"]["findings"])
 
 
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_an_unreadable_ledger_still_gives_a_form(
+    custody: Any, case: Path, bundle: Path, damage: str
+) -> None:
+    """A ledger without its checkpoint: the form failed and has no rows of it; exit 10."""
+    checkpoint = case / "ledger" / "checkpoint"
+    data = checkpoint.read_bytes()
+    checkpoint.unlink()
+    if damage == "cut":
+        checkpoint.write_bytes(data[:40])
+    found = facts(custody, bundle, verdict="failed")
+    assert found["ledger"] is None
+    assert found["ledger_damage"]
+    page = custody("form", bundle, exit_code=10).stdout
+    assert "The ledger cannot be read" in page
+    assert "No ledger was consulted" not in page
+    assert "The ledger cannot be read" in custody("certificate", bundle, exit_code=10).stdout
+    custody("form", "E-003", "--case", case, exit_code=10)
+
+
+def test_a_ledger_alone_is_enough(custody: Any, case: Path, bundle: Path, tmp_path: Path) -> None:
+    """A copy of the bundle and a copy of the ledger, without the case, make the same form."""
+    copy = Path(shutil.copytree(bundle, tmp_path / "away" / bundle.name))
+    ledger = Path(shutil.copytree(case / "ledger", tmp_path / "ledger-copy"))
+    found = facts(custody, copy, "--ledger", ledger)
+    same = facts(custody, bundle)
+    for name in ("item", "transfers", "ledger", "holders", "hashes", "keys", "clocks"):
+        assert found[name] == same[name]
+    done = custody("form", copy, "--ledger", ledger, "-o", ledger / "form.html", exit_code=2)
+    assert "among the evidence" in done.stderr
+    assert facts(custody, "E-003", "--ledger", ledger, verdict="cannot-verify")["transfers"]
+
+
 def test_a_bundle_that_is_gone_has_the_form_of_its_ledger(
     custody: Any, case: Path, bundle: Path, office: Any
 ) -> None:
