@@ -58,7 +58,7 @@ def test_a_command_loads_only_its_own_module(custody: Any) -> None:
 def test_bare_custody_names_the_first_commands(custody: Any) -> None:
     """Without a verb: the first command of each of its people, exit 0."""
     done = custody(exit_code=0)
-    for command in ("custody collect", "custody ledger list", "custody verify"):
+    for command in ("custody collect", "custody receive --case", "custody verify"):
         assert command in done.stdout
     assert done.stderr == ""
 
