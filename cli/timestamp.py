@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from custody.identity.trust import Trust
     from custody.stamping.ask import Answer
+    from custody.stamping.places import Sealed
     from custody.stamping.stock import Held
     from custody.stamping.telling import Told
 
@@ -105,23 +106,38 @@ def _keeper(bundle: Path, key: str | None, secret: Any) -> Desk | None:
 def _bundle(
     bundle: Path, urls: Sequence[str], seconds: float, believed: Trust, keeper: Desk | None
 ) -> int:
+    """Stamp the statement's signature, and those of additions that nobody stamped yet."""
     from custody.stamping import ask, places, telling
 
-    sealed = places.statement_of(bundle)
-    answers = ask.ask_all(urls, sealed.signature, believed.anchors, seconds=seconds)
-    kept = stamping.kept(answers)
-    for _, token in kept:
-        places.keep(bundle, token)
-    entries = []
-    if keeper is not None:
-        name = Path(os.path.realpath(bundle)).name
-        entries = [
-            _enter(keeper, telling.of_bundle(name, sealed, token, answer.authority))
-            for answer, token in kept
-        ]
+    statement = places.statement_of(bundle)
+    answers: list[Answer] = []
+    entries: list[int] = []
+    for sealed in (statement, *_unstamped(bundle)):
+        given = ask.ask_all(urls, sealed.signature, believed.anchors, seconds=seconds)
+        for answer, token in stamping.kept(given):
+            places.keep(bundle, token)
+            if keeper is not None:
+                name = Path(os.path.realpath(bundle)).name
+                told = telling.of_bundle(name, sealed, token, answer.authority)
+                entries.append(_enter(keeper, told))
+        answers += given
     _show(str(bundle), answers, entries)
-    stamping.warn(answers, sealed.event.time)
+    stamping.warn(answers, statement.event.time)
     return _code(answers)
+
+
+def _unstamped(bundle: Path) -> list[Sealed]:
+    """Countersignatures and events without any time stamp: their keys may end, too."""
+    from custody.stamping import places, telling
+    from custody.stamping.token import Token
+
+    there = [token for _, token in places.of_bundle(bundle) if isinstance(token, Token)]
+    return [
+        sealed
+        for sealed in places.others_of(bundle)
+        if sealed.event.kind != telling.NOT_STAMPED
+        and not any(token.is_over(sealed.signature) for token in there)
+    ]
 
 
 def _ledger(

@@ -59,6 +59,7 @@ class Authority:
         accuracy: str = "secs:1",
         ess: str = "sha256",
         root_end: datetime | None = None,
+        issued_by: Authority | None = None,
     ) -> None:
         if shutil.which("openssl") is None:
             pytest.skip("openssl is not installed")
@@ -82,16 +83,31 @@ class Authority:
             usage = x509.ExtendedKeyUsage(usages)
             builder = builder.add_extension(usage, critical=is_critical)
         signer = builder.sign(root_key, hashes.SHA256())
+        self._root_key, self._root_name = root_key, root_name
+        if issued_by is not None:  # the root is an ordinary certificate of another authority's
+            root = (
+                _builder(root_name, issued_by._root_name, root_key.public_key(), start, end)
+                .add_extension(_usage(signs_certificates=False), critical=True)
+                .sign(issued_by._root_key, hashes.SHA256())
+            )
         self.end = end
         self.root = root.public_bytes(Encoding.PEM)
         self.signer = signer.public_bytes(Encoding.PEM)
-        (folder / "root.pem").write_bytes(self.root)
+        chain = self.root if issued_by is None else self.root + issued_by.root
+        (folder / "root.pem").write_bytes(chain)
         (folder / "signer.pem").write_bytes(self.signer)
         (folder / "signer.key").write_bytes(
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         )
         config = _CONFIG.format(folder=folder, accuracy=accuracy, ess=ess)
         (folder / "tsa.cnf").write_text(config, encoding="ascii")
+
+    def root_again(self, start: datetime, end: datetime) -> bytes:
+        """Another certificate of the same root, for another time; PEM."""
+        ca = x509.BasicConstraints(ca=True, path_length=None)
+        made = _builder(self._root_name, self._root_name, self._root_key.public_key(), start, end)
+        signed = made.add_extension(ca, critical=True).sign(self._root_key, hashes.SHA256())
+        return signed.public_bytes(Encoding.PEM)
 
     def answer(
         self, request: bytes, at: datetime | None = None, *, with_root: bool = True

@@ -55,22 +55,24 @@ class Bounds:
         stamp = self.first_above(index)
         return None if stamp is None else stamp.token.latest
 
-    def covers(self, index: int, ends: datetime, entered: Mapping[str, int], now: datetime) -> bool:
-        """Whether entry *index* was stamped over before *ends*, in a way that still holds.
+    def lasting(self, entered: Mapping[str, int], now: datetime) -> tuple[LedgerStamp, ...]:
+        """The stamps that still hold: their certificate has not ended, or another covers them.
 
         :param entered: the numbers of the entries that name tokens, by the tokens' digests.
         """
-        for stamp in self.stamps:
-            if stamp.size <= index or stamp.token.latest >= ends:
-                continue
-            end = stamp.opinion.ends
-            if end is None or end >= now:
-                return True
-            place = entered.get(stamp.token.sha256)
-            # Only forward, to stamps of larger trees: the entry of a token is never below its own.
-            if place is not None and place >= stamp.size and self.covers(place, end, entered, now):
-                return True
-        return False
+        found: list[LedgerStamp] = []
+        # From the largest tree down: a token is entered above the tree that it stamped, so what
+        # covers it stamped a larger one.
+        for stamp in sorted(self.stamps, key=lambda stamp: stamp.size, reverse=True):
+            end, place = stamp.opinion.ends, entered.get(stamp.token.sha256, -1)
+            if end is None or end >= now or (place >= stamp.size and covers(found, place, end)):
+                found.append(stamp)
+        return tuple(found)
+
+
+def covers(stamps: Iterable[LedgerStamp], index: int, ends: datetime) -> bool:
+    """Whether one of *stamps*, which hold, was made over entry *index* before *ends*."""
+    return any(stamp.size > index and stamp.token.latest < ends for stamp in stamps)
 
 
 def read(case: Path, ledger: LedgerReader, anchors: Sequence[Anchor]) -> Bounds:

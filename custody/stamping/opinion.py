@@ -69,7 +69,11 @@ def judge(token: Token, anchors: Iterable[Anchor]) -> Opinion:
     opinions = []
     for name, listed in pinned.items():
         roots = [item for item in listed if item.issuer == item.subject]
-        way = _way(signer, roots, [*embedded, *others])
+        known = [*embedded, *others]
+        # An authority may be certified twice, once in time: that way is taken before any other.
+        timely = [item for item in known if _counts(item, token)]
+        now = [item for item in roots if item in timely]
+        way = _way(signer, now, timely) or _way(signer, roots, known)
         if way:
             opinions.append(_judge_known(token, name, way))
     if opinions:  # an authority may be pinned twice, by an older root and a newer one
@@ -82,6 +86,11 @@ def ends_by_itself(token: Token) -> datetime | None:
     """When the certificate of its signer ends, by what the token carries; believed by nobody."""
     signers = (item for item in _embedded(token) if _is_signer(item, token))
     return next((item.not_valid_after_utc for item in signers), None)
+
+
+def has_root(pem: bytes) -> bool:
+    """Whether certificates in PEM can end a chain: one of them is self-signed."""
+    return any(item.issuer == item.subject for item in _load(pem))
 
 
 def common_name(certificate: Certificate) -> str:
@@ -170,10 +179,14 @@ def _judge_known(token: Token, name: str, way: list[Certificate]) -> Opinion:
     return Opinion("bad" if why else "good", name, why, ends)
 
 
+def _counts(certificate: Certificate, token: Token) -> bool:
+    return certificate.not_valid_before_utc <= token.moment <= certificate.not_valid_after_utc
+
+
 # (3) valid at the stamped moment
 def _untimely(token: Token, way: Iterable[Certificate]) -> str:
     for item in way:
-        if not item.not_valid_before_utc <= token.moment <= item.not_valid_after_utc:
+        if not _counts(item, token):
             start, end = (
                 clock.rfc3339(moment)
                 for moment in (item.not_valid_before_utc, item.not_valid_after_utc)

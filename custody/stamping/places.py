@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +34,14 @@ _STEM = re.compile(r"(0|[1-9][0-9]{0,18})-([0-9a-f]{64})\Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A bundle's statement, as far as a time stamp needs it.
+    """A signed envelope in a bundle, as far as a time stamp needs it.
 
-    :ivar data: the bytes of its envelope.
-    :ivar signature: what is stamped: the signature by the key that the statement names.
+    :ivar path: where it lies in the bundle: its statement, or a countersignature or event.
+    :ivar data: its bytes.
+    :ivar signature: what is stamped: of a statement, the signature by the key that it names.
     """
 
+    path: str
     data: bytes
     event: Event
     signature: bytes
@@ -70,7 +73,25 @@ def statement_of(bundle: Path) -> Sealed:
         raise NotFoundError("stamp", bundle, why, hint="name the directory of a bundle") from err
     envelope = dsse.load(data)
     event = statement.load(envelope.payload)
-    return Sealed(data, event, signature_of(envelope, event))
+    return Sealed(layout.STATEMENT, data, event, signature_of(envelope, event))
+
+
+def others_of(bundle: Path) -> list[Sealed]:
+    """The countersignatures and signed events of a bundle, as far as they can be read."""
+    found = []
+    for folder in (layout.COUNTERSIGNATURES, layout.EVENTS):
+        try:
+            names = tree.look(bundle, folder).files
+        except CustodyError:
+            continue
+        for name in names:
+            path = f"{folder}/{name}"
+            with suppress(CustodyError):  # verify says what is wrong with it
+                data = reading.read_beneath(bundle, path, dsse.LARGEST_ENVELOPE)
+                envelope = dsse.load(data)
+                event = statement.load(envelope.payload)
+                found.append(Sealed(path, data, event, envelope.signatures[0].sig))
+    return found
 
 
 def signature_of(envelope: Envelope, event: Event) -> bytes:

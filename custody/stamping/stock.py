@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from custody.case import Case
-from custody.errors import FormatError
+from custody.errors import CustodyError, FormatError
 from custody.formats import dsse, statement
 from custody.formats.vkey import is_fingerprint
 from custody.identity.trust import Trust
@@ -86,11 +86,18 @@ def take(case: Case, trust: Trust) -> Stock:
 
 
 def _of_bundle(case: Case, name: str, trust: Trust, entered: Mapping[str, int]) -> list[Held]:
-    bundle, sealed = case.bundles / name, None
+    bundle = case.bundles / name
+    tokens = list(places.of_bundle(bundle))
+    try:
+        signed = [places.statement_of(bundle), *places.others_of(bundle)] if tokens else []
+    except CustodyError:
+        return []
     held = []
-    for path, token in places.of_bundle(bundle):
-        sealed = sealed or places.statement_of(bundle)
-        if isinstance(token, Token):
+    for path, token in tokens:
+        if not isinstance(token, Token):
+            continue
+        sealed = next((item for item in signed if token.is_over(item.signature)), None)
+        if sealed is not None:
             where = f"bundles/{name}/{path}"
             held.append(_held(where, token, trust, entered, name, sealed))
     return held

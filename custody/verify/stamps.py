@@ -114,6 +114,9 @@ _BAD = "the time stamp is not as its authority would have made it"
 class _Signatures:
     """The signatures in a bundle that a token may be over: of its statement, and of additions.
 
+    The additions are read when the first token asks for one, and of them only the signatures are
+    kept.
+
     :ivar own: the statement's, by the key that it names.
     :ivar are_whole: all of them could be read.
     """
@@ -121,29 +124,38 @@ class _Signatures:
     def __init__(self, bag: Path, inside: Inside, sealed: Sealed | None) -> None:
         self.own = b""
         self.are_whole = sealed is not None
-        envelopes = [] if sealed is None else [sealed.envelope]
+        self._bag = bag
+        self._inside = inside
+        self._every: set[bytes] = set()
+        self._found: dict[str, dict[bytes, bytes]] = {}
         if sealed is not None:
+            self._every.update(line.sig for line in sealed.envelope.signatures)
             with suppress(FormatError):  # that check 8 says
                 self.own = places.signature_of(sealed.envelope, sealed.event)
-        for folder in (layout.COUNTERSIGNATURES, layout.EVENTS):
-            for name in inside.additions.get(folder, []):
-                try:
-                    data = reading.read_beneath(bag, f"{folder}/{name}", dsse.LARGEST_ENVELOPE)
-                    envelopes.append(dsse.load(data))
-                except StorageError:
-                    self.are_whole = False
-                except CustodyError:  # its own check says so
-                    continue
-        self._every = {line.sig for envelope in envelopes for line in envelope.signatures}
-        self._found: dict[str, dict[bytes, bytes]] = {}
 
     def under(self, token: Token) -> bytes | None:
         """The signature that a token is over."""
+        if not self._found:
+            self._read_additions()
         if token.algorithm not in self._found:
             self._found[token.algorithm] = {
                 hashlib.new(token.algorithm, sig).digest(): sig for sig in self._every
             }
         return self._found[token.algorithm].get(token.imprint)
+
+    def _read_additions(self) -> None:
+        for folder in (layout.COUNTERSIGNATURES, layout.EVENTS):
+            for name in self._inside.additions.get(folder, []):
+                path = f"{folder}/{name}"
+                try:
+                    data = reading.read_beneath(self._bag, path, dsse.LARGEST_ENVELOPE)
+                    lines = dsse.load(data).signatures
+                except StorageError:
+                    self.are_whole = False
+                except CustodyError:  # its own check says so
+                    continue
+                else:
+                    self._every.update(line.sig for line in lines)
 
 
 def _read(

@@ -305,6 +305,25 @@ def test_a_bundle_outside_a_case_is_stamped(
     assert len(tokens(bundle)) == 2
 
 
+def test_a_countersignature_is_stamped_too(
+    custody: Any, tmp_path: Path, logs: Path, authority: Authority
+) -> None:
+    """Every signature in the bundle gets a stamp, and the additions only one."""
+    for name in ("first", "second"):
+        custody("key", "new", name, "--no-passphrase", exit_code=0)
+    custody("collect", logs, "--output", tmp_path / "out", "--key", "first", exit_code=0)
+    bundle = bundle_in(tmp_path / "out")
+    custody("countersign", bundle, "--key", "second", exit_code=0)
+    with authority.serving() as url:
+        custody("timestamp", bundle, "--tsa", url, exit_code=0)
+        assert len(tokens(bundle)) == 2
+        custody("timestamp", bundle, "--tsa", url, exit_code=0)
+        assert len(tokens(bundle)) == 3
+    custody("trust", "add", "tsa", authority.folder / "root.pem", exit_code=0)
+    found = verified(custody, bundle)
+    assert (found["verdict"], len(found["clocks"]["authority"])) == ("ok", 2)
+
+
 def test_without_any_stamp_the_exit_says_so(custody: Any, tmp_path: Path, logs: Path,
                                             authority: Authority) -> None:  # fmt: skip
     """11 where no authority gave one, 3 where some did not; nothing else is written."""

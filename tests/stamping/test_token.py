@@ -174,6 +174,28 @@ def with_certificates(read: token.Token, certificates: list[bytes]) -> bytes:
     return read.tidied(certificates)
 
 
+def test_an_ordinary_certificate_makes_no_authority(example: Authority, tmp_path: Path) -> None:
+    """Whoever got any certificate from a pinned root cannot certify an authority with it."""
+    rogue = Authority(tmp_path / "rogue", "Rogue", issued_by=example)
+    data = rogue.stamp(MESSAGE)
+    read = token.read(data)
+    assert len(read.certificates) == 3
+    assert opinion.judge(read, pinned(example)).standing == "bad"
+    assert not openssl_agrees(tmp_path, data, MESSAGE, example.root, read.moment)
+
+
+def test_of_two_ways_the_timely_one_is_taken(tmp_path: Path) -> None:
+    """An older root that had ended and a newer one with the same name and key: one is enough."""
+    authority = Authority(tmp_path / "a")
+    older = authority.root_again(NOW - 9 * DAY, NOW - 8 * DAY)
+    read = token.read(authority.stamp(MESSAGE))
+    for pem in (older + authority.root, authority.root + older):
+        assert opinion.judge(read, [Anchor("both", pem)]).standing == "good"
+    apart = [Anchor("older", older), Anchor("newer", authority.root)]
+    assert opinion.judge(read, apart).authority == "newer"
+    assert opinion.judge(read, apart[:1]).standing == "bad"
+
+
 def test_a_token_without_certificates_needs_them_pinned(example: Authority) -> None:
     """What a token does not carry may stand in the trust folder beside the root."""
     read = token.read(with_certificates(token.read(example.stamp(MESSAGE)), []))

@@ -13,7 +13,7 @@ from custody.ledger.judge import judge_witnessed
 from custody.ledger.reader import LedgerReader
 from custody.stamping import bounds as bounding
 from custody.stamping import places
-from custody.stamping.bounds import Bounds
+from custody.stamping.bounds import Bounds, LedgerStamp
 from custody.verify import clocks as reading
 from custody.verify.case.bundles import Bundles
 from custody.verify.case.checks import STAMPS
@@ -35,6 +35,8 @@ class LedgerTime:
     ) -> None:
         self._now = now
         self._entries: Entries | None = None
+        self._entered: dict[str, int] = {}
+        self._lasting: tuple[LedgerStamp, ...] = ()
         self.bounds = Bounds() if path is None else bounding.read(path, ledger, trust.anchors)
         self._size, self._witnessed = _witnessed(ledger, trust)
 
@@ -46,6 +48,8 @@ class LedgerTime:
     def told(self, entries: Entries) -> None:
         """The entries, once they have been read: which tokens and statements they name."""
         self._entries = entries
+        self._entered = {digest: index for digest, (index, _) in entries.tokens.items()}
+        self._lasting = self.bounds.lasting(self._entered, self._now)
 
     def clocks(self, statement: str) -> Clocks:
         """See :class:`custody.verify.stamps.Ledgered`."""
@@ -67,10 +71,8 @@ class LedgerTime:
 
     def covers(self, token: str, ends: datetime) -> bool:
         """See :class:`custody.verify.stamps.Ledgered`."""
-        if self._entries is None or token not in self._entries.tokens:
-            return False
-        entered = {digest: index for digest, (index, _) in self._entries.tokens.items()}
-        return self.bounds.covers(entered[token], ends, entered, self._now)
+        index = self._entered.get(token)
+        return index is not None and bounding.covers(self._lasting, index, ends)
 
     def case_clocks(self) -> Clocks:
         """The clocks of the case as a whole: of its last entry, and of every stamp."""
