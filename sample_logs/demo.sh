@@ -62,12 +62,43 @@ bundle=$(find case/bundles -mindepth 1 -maxdepth 1 -type d)
 expect 0 custody verify "$bundle"
 expect 0 custody verify case
 
+say 'A log went on after it was collected: what was sealed is still its beginning.'
+show sh -c 'echo "a line that came later" >>web01/var/log/auth.log'
+echo 'a line that came later' >>web01/var/log/auth.log
+expect 0 custody compare "$bundle" --live
+
 say 'Change one byte of a copy: it is found, and the exit code is 10.'
 cp -R "$bundle" altered
 victim=$(find altered/data -name auth.log)
 show dd of="$victim" bs=1 seek=1000 conv=notrunc
 printf '\001' | dd of="$victim" bs=1 seek=1000 conv=notrunc 2>/dev/null
 expect 10 custody verify altered
+
+say 'A copy for the shelf: read back from the device, verified, numbered, entered.'
+expect 0 custody copy "$bundle" shelf --case case --passphrase-file passphrase \
+  --purpose 'Second copy, kept elsewhere'
+
+say 'Another copy is released to an investigator, who signs for it with a key of their own.'
+id=$(basename "$bundle")
+expect 0 custody release "$bundle" --copy-to stick --case case --passphrase-file passphrase \
+  --to 'An Investigator, Detective, Example Police' --purpose 'Examination' \
+  --authority 'Subpoena 26-1' --via 'by hand'
+desk=$(custody key show desk | sed -n 's/^verifier key *//p')
+show export CUSTODY_HOME=investigator
+export CUSTODY_HOME="$work/investigator"
+expect 0 custody key new investigator --person 'An Investigator' --title 'Detective' \
+  --organization 'Example Police' --passphrase-file passphrase
+expect 0 custody trust add signer "$desk" --name 'Evidence desk' --role desk
+expect 0 custody receive "stick/$id" --passphrase-file passphrase
+theirs=$(custody key show investigator | sed -n 's/^verifier key *//p')
+
+say 'The receipt goes back to the desk, and the chain of custody is closed.'
+show export CUSTODY_HOME=home
+export CUSTODY_HOME="$work/home"
+expect 0 custody trust add signer "$theirs" --name 'An Investigator' --role examiner
+expect 0 custody record "stick/$id.receipt.dsse.json" --case case --passphrase-file passphrase
+expect 0 custody history 1 --case case
+expect 0 custody form 1 --case case --output form.html
 
 say 'The ledger: what happened, and the proof that nothing was taken out.'
 expect 0 custody ledger list --case case
