@@ -13,7 +13,6 @@
    original released, and so is every attachment; each is entered with exactly its statement and
    no other under its name; no receipt or statement contradicts the ledger; papers of hand-overs
    are those that were entered.
-
 8. Time stamps: those over the ledger's checkpoints are good and over trees that it had; no token
    that was entered is gone.  With witnesses they say by when an entry existed, for 4 and for 9 of
    each bundle.
