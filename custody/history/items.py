@@ -63,15 +63,10 @@ def find(asked: str, about: Register, bundles: Path | None) -> Item:
 def _bundles(asked: str, about: Register) -> tuple[str, ...]:
     if asked in about.bundles:
         return (asked,)
-    found = (name for name, facts in about.bundles.items() if facts.evidence_number == asked)
-    return tuple(found)
+    return tuple(name for name, numbers in about.numbers.items() if asked in numbers)
 
 
 def _copy(asked: str, about: Register) -> Item | None:
-    for bundle, copies in about.copies.items():
-        for copy, label in copies.items():
-            if asked == label:
-                return Item("copy", label, (bundle,), copy)
     match = _COPY.match(asked)
     if match is None:
         return None
@@ -133,10 +128,9 @@ def names(about: Register) -> Iterable[str]:
     """Everything that can be asked for, but files."""
     if about.case:
         yield about.case
-    for name, facts in about.bundles.items():
+    for name in about.bundles:
         yield name
-        if facts.evidence_number:
-            yield facts.evidence_number
+        yield from about.numbers.get(name, ())
         for copy in about.copies.get(name, ()):
             yield about.label(name, copy)
 

@@ -21,6 +21,7 @@ class Register:
 
     :ivar case: the number of the case, as its first entry has it; else empty.
     :ivar bundles: by id, in the order in which the ledger first speaks of them.
+    :ivar numbers: every evidence number that a bundle was given; the last is its own.
     :ivar copies: the copies of each bundle: ``C1`` and the label that its entry gives it.
     :ivar about: the bundle that each entry is about, by the entry's number; empty for the case.
     :ivar there: the names of the bundles that lie in the case's directory.
@@ -28,17 +29,23 @@ class Register:
 
     case: str = ""
     bundles: dict[str, BundleFacts] = field(default_factory=dict)
+    numbers: dict[str, list[str]] = field(default_factory=dict)
     copies: dict[str, dict[str, str]] = field(default_factory=dict)
     about: dict[int, str] = field(default_factory=dict)
     there: frozenset[str] = frozenset()
 
     def label(self, bundle: str, copy: str = "") -> str:
-        """What a bundle or a copy of it is called."""
+        """What a bundle or a copy of it is called.
+
+        A copy is called what its entry says is written on it, if that is a name of its own.
+        """
         facts = self.bundles.get(bundle)
         name = facts.label if facts is not None else bundle
         if not copy:
             return name or self.case
-        return self.copies.get(bundle, {}).get(copy) or f"{name}/{copy}"
+        written = self.copies.get(bundle, {}).get(copy, "")
+        own = {f"{each}/{copy}" for each in (bundle, *self.numbers.get(bundle, ()))}
+        return written if written in own else f"{name}/{copy}"
 
 
 def read(entries: Iterable[Entry], lying_there: Iterable[str] = ()) -> Register:
@@ -73,7 +80,10 @@ def _bundle(register: Register, event: Event) -> None:
     known = register.bundles.get(name, BundleFacts(name, "", name, ""))
     number, sha256 = known.evidence_number, known.sha256
     if is_arrival(event):
-        number = number or text(event.details, "evidence_number")
+        said = text(event.details, "evidence_number")
+        number = said or number
+        if said and said not in register.numbers.setdefault(name, []):
+            register.numbers[name].append(said)
         sha256 = sha256 or pinned(event)
     register.bundles[name] = BundleFacts(name, number, number or name, sha256)
     copy = copy_of(event)

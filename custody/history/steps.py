@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from custody import clock
@@ -144,9 +144,3 @@ def _unfounded(step: Step, old: Step | None) -> str:
     if step.signature.verdict == "bad":
         return step.signature.why
     return ""
-
-
-def concerned(steps: Sequence[Step], bundles: Iterable[str]) -> list[Step]:
-    """The steps that are about one of these bundles."""
-    wanted = set(bundles)
-    return [step for step in steps if step.bundle in wanted]
