@@ -10,7 +10,17 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, desk, exit_codes, figures, ledger_where, options, record_file, stamping
+from . import (
+    certificates,
+    console,
+    desk,
+    exit_codes,
+    figures,
+    ledger_where,
+    options,
+    record_file,
+    stamping,
+)
 from .collect_stamps import Stamps
 from .frame import Verb
 
@@ -126,6 +136,7 @@ def collect(
     stamps = Stamps(authorities, tsa_timeout, destination, signer, actor)
 
     def published(done: Collected) -> None:
+        certificates.lay(done.path, done.bundle_id, signer, done.sealed_at)
         _attach(done, found, destination, signer, actor)
         stamps.put(done)
 

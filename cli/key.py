@@ -10,10 +10,12 @@ import typer
 from custody.errors import UsageError
 from custody.formats.vkey import VerifierKey
 
-from . import console, options
+from . import console, key_certify, key_moving, moments, options
 from .frame import Verb
 
-app = Verb("Make and show signing keys.")
+app = Verb("Make, keep and vouch for signing keys.")
+
+_LIFE = "8h"
 
 # An Ed25519 SubjectPublicKeyInfo (RFC 8410) is this and the 32 bytes of the key.
 _SPKI = bytes.fromhex("302a300506032b6570032100")
@@ -35,12 +37,35 @@ PemOption = Annotated[
 ]
 
 
+RoleOption = Annotated[
+    str,
+    typer.Option(
+        metavar="ROLE",
+        help="Your own role, in your own trust folder: collector, examiner, desk or auditor.",
+        show_default=True,
+    ),
+]
+ForHostOption = Annotated[
+    bool, typer.Option("--for-host", help="A short-lived key, for a host that collects.")
+]
+ValidOption = Annotated[
+    str | None,
+    typer.Option(
+        "--valid", metavar="SPAN", help=f"How long it lives: 90m, {_LIFE}, 3d. [default: {_LIFE}]",
+        show_default=False,
+    ),
+]  # fmt: skip
+
+
 @app.command()
 def new(
     name: NameArgument,
     person: PersonOption = "",
     title: TitleOption = "",
     organization: OrganizationOption = "",
+    role: RoleOption = "collector",
+    for_host: ForHostOption = False,
+    valid: ValidOption = None,
     no_passphrase: NoPassphraseOption = False,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
@@ -48,7 +73,10 @@ def new(
     """Make a signing key and trust it yourself.
 
     Give the printed verifier key, or its fingerprint, to everybody who will check what you sign.
+    A key --for-host needs nobody's trust in advance: a desk certifies it.
     """
+    from dataclasses import replace
+
     from custody import clock
     from custody.identity import trusting
     from custody.identity.keys import KeyFolder
@@ -58,6 +86,12 @@ def new(
     words = {"person": person, "title": title, "organization": organization}
     for word, text in words.items():
         options.plain_text(f"--{word}", text)
+    _require_role(role)
+    now = clock.now()
+    if valid is not None and not for_host:
+        why = "only a key --for-host has an end; others are ended with custody trust revoke"
+        raise UsageError("read the command line", "--valid", why)
+    until = now + moments.span("--valid", valid or _LIFE) if for_host else None
     home = options.home()
     folder = KeyFolder(home / "keys")
     folder.refuse_taken_name(name)
@@ -67,14 +101,34 @@ def new(
         passphrase.refuse_any(passphrase_file, passphrase_fd)
     else:
         secret = passphrase.source(passphrase_file, passphrase_fd)(name, True)
-    made = folder.new(name, use="signer", passphrase=secret, now=clock.now(), **words)
+    made = folder.new(
+        name,
+        use="signer",
+        passphrase=secret,
+        now=now,
+        person=person,
+        title=title,
+        organization=organization,
+        valid_until=until,
+    )
     for text in made.remarks:
         console.remark(text)
     path = folder.path(name)
     if no_passphrase:
         console.warning(f"the key is not encrypted: whoever can read {path} can sign as {name}")
-    trusting.add_signer(home / "trust", trusting.own_signer(made.stored))
+    mine = replace(trusting.own_signer(made.stored, role), valid_until=until)
+    trusting.add_signer(home / "trust", mine)
     _show({**made.stored.as_json(), "path": str(path)}, made.stored.key)
+    if for_host:
+        key_certify.say_next(home, made.stored, valid or _LIFE)
+
+
+def _require_role(role: str) -> None:
+    from custody.identity.signers import ROLES
+
+    if role not in ROLES:
+        why = f"{role} is none of {', '.join(ROLES)}"
+        raise UsageError("read the command line", "--role", why)
 
 
 @app.command("list")
@@ -105,7 +159,10 @@ def list_() -> None:
 
 @app.command()
 def show(key: ShownArgument, pem: PemOption = False) -> None:
-    """Show the public half of a key: the verifier key, the fingerprint, PEM for openssl."""
+    """Show the public half of a key.
+
+    The verifier key, the fingerprint and, with --pem, what openssl reads.
+    """
     from custody.identity.keys import KeyFolder
 
     if "+" in key:
@@ -127,12 +184,22 @@ def show(key: ShownArgument, pem: PemOption = False) -> None:
     _show(fields, public)
 
 
+app.command("certify")(key_certify.certify)
+app.command("enter")(key_certify.enter)
+app.command("export")(key_moving.export)
+app.command("import")(key_moving.import_)
+app.command("change-passphrase")(key_moving.change_passphrase)
+
+
 def _show(fields: dict[str, Any], key: VerifierKey) -> None:
     if console.mode().json:
         console.result_json("key", {**fields, "pem": _pem(key)})
         return
-    order = ("name", "vkey", "fingerprint", "use", "person", "title", "organization", "created")
-    labels = {"vkey": "verifier key"}
+    order = (
+        "name", "vkey", "fingerprint", "use", "person", "title", "organization", "created",
+        "valid_until",
+    )  # fmt: skip
+    labels = {"vkey": "verifier key", "valid_until": "valid until"}
     shown = {labels.get(word, word): fields[word] for word in order if fields.get(word)}
     if "encrypted" in fields:
         shown["on disk"] = "encrypted" if fields["encrypted"] else "NOT ENCRYPTED"

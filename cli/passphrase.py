@@ -44,6 +44,24 @@ def source(file: Path | None = None, fd: int | None = None) -> Passphrase:
     return _Asked() if path is None else _Given(path)
 
 
+def new_source(file: Path | None, fd: int | None, old: Passphrase, *, same: bool) -> Passphrase:
+    """The source of a key's new passphrase.
+
+    :param file: the value of ``--new-passphrase-file``.
+    :param fd: the value of ``--new-passphrase-fd``.
+    :param old: where the present one comes from.
+    :param same: whether the present one may stay, where nobody is there to be asked.
+    :raises UsageError: if two sources are named.
+    """
+    if file is not None and fd is not None:
+        what = "--new-passphrase-file and --new-passphrase-fd"
+        raise UsageError("read the passphrase", what, "only one source can be used")
+    where = fd if file is None else file
+    if where is not None:
+        return _Given(where)
+    return old if same and isinstance(old, _Given) else _Asked()
+
+
 def files(file: Path | None = None) -> tuple[Path, ...]:
     """The files that hold passphrases: named on the command line, and in the environment."""
     named = os.environ.get(_ENVIRONMENT)
@@ -75,6 +93,13 @@ def refuse_any(file: Path | None, fd: int | None) -> None:
 
 def unlock(folder: KeyFolder, name: str, passphrase: Passphrase) -> Signer:
     """Unlock a key and tell the user what there is to tell about it."""
+    from custody import clock
+
+    ends = folder.get(name).valid_until
+    if ends is not None and clock.now() >= ends:
+        why = f"it counted until {clock.rfc3339(ends)}; nothing was written"
+        hint = "make another one: custody key new NAME --for-host --valid 8h"
+        raise UsageError("sign with key", name, why, hint=hint)
     unlocked = folder.unlock(name, passphrase)
     for text in unlocked.remarks:
         console.remark(text)

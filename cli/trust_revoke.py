@@ -8,11 +8,13 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, ledger_where, moments, options
+from . import console, key_certify, ledger_where, moments, options
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+    from custody.identity.trust import Trust
 
     from .desk import Desk
 
@@ -61,7 +63,9 @@ def revoke(
     fingerprint = trusting.find_signer(listed, key, folder / store.SIGNERS)
     desk = _desk(folder, fingerprint, signing_key, passphrase_file, passphrase_fd)
     is_new = trusting.revoke(folder, fingerprint, moment, reason)
-    entry = None if desk is None else _enter(desk, fingerprint, moment, reason, now)
+    entry = None
+    if desk is not None:
+        entry = _enter(desk, store.load(folder), fingerprint, moment, reason, now)
     is_listed = any(item.fingerprint == fingerprint for item in listed.signers)
     if console.mode().json:
         document = {
@@ -120,7 +124,9 @@ def _desk(
     return ready
 
 
-def _enter(desk: Desk, fingerprint: str, moment: datetime, reason: str, now: datetime) -> int:
+def _enter(
+    desk: Desk, believed: Trust, fingerprint: str, moment: datetime, reason: str, now: datetime
+) -> int:
     from custody import certifying
     from custody.keeping import WAIT_SECONDS
 
@@ -137,4 +143,5 @@ def _enter(desk: Desk, fingerprint: str, moment: datetime, reason: str, now: dat
         )
         index = writing.append([data])
     ledger_where.tell_troubles(desk.case.memory)
+    key_certify.tell(desk.case, believed, index)
     return index

@@ -13,7 +13,14 @@ one, for that bundle alone.  ``key-revoked`` takes trust away.  What these rules
   same of the key; the dates are then those that all of them allow.
 """
 
-from custody.certifying.believing import Believed, MomentOf, Said, believe, believe_ledger
+from custody.certifying.believing import (
+    Believed,
+    MomentOf,
+    Said,
+    believe,
+    believe_ledger,
+    why_not_by_desk,
+)
 from custody.certifying.events import ADDED, OPENED, REVOKED, VOUCHED, VOUCHES, KeyEvent, read
 from custody.certifying.making import certificate, require_desk, revocation
 
@@ -33,4 +40,5 @@ __all__ = [
     "read",
     "require_desk",
     "revocation",
+    "why_not_by_desk",
 ]

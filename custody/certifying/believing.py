@@ -69,7 +69,7 @@ def believe(
             continue
         if event is None:
             continue
-        why = _why_not_by_desk(trust, event)
+        why = why_not_by_desk(trust, event)
         if why:
             said.append(Said(where, f"{_NAMES[event.kind]} is not believed: {why}"))
         elif event.kind == REVOKED:
@@ -133,7 +133,7 @@ def _quorum_of(envelope: Envelope) -> int | None:
 _NAMES = {ADDED: "a certificate", REVOKED: "a revocation"}
 
 
-def _why_not_by_desk(trust: Trust, event: KeyEvent) -> str:
+def why_not_by_desk(trust: Trust, event: KeyEvent) -> str:
     """Why what *event* says is not the word of a desk that the verifier's own folder trusts."""
     desk = trust.signer_for(event.by.fingerprint())
     if desk is None:

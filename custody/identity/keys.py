@@ -38,6 +38,8 @@ Use = Literal["signer", "log", "witness"]
 _USES: tuple[Use, ...] = ("signer", "log", "witness")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z", re.ASCII)
 _LARGEST_FILE = 16_384
+_LOCK = ".lock"
+_WAIT_SECONDS = 5.0
 _NO_MODES = "{}: this file system keeps no file modes; only the passphrase protects the key"
 
 
@@ -72,6 +74,7 @@ class StoredKey:
 
     :ivar name: the file's name; the key's own name in *key* may differ (a ledger's origin).
     :ivar encrypted: as it was made; when a key is unlocked, trying decides.
+    :ivar valid_until: the first moment at which a short-lived key no longer signs anything.
     """
 
     name: str
@@ -82,6 +85,7 @@ class StoredKey:
     person: str = ""
     title: str = ""
     organization: str = ""
+    valid_until: datetime | None = None
 
     def actor(self) -> Actor:
         """Whoever holds this key, as signed events name them."""
@@ -89,7 +93,9 @@ class StoredKey:
 
     def as_json(self) -> dict[str, Any]:
         """The fields for a JSON document, apart from the schema."""
-        return {
+        until = self.valid_until
+        ends = {} if until is None else {"valid_until": clock.rfc3339(until)}
+        return ends | {
             "created": clock.rfc3339(self.created),
             "encrypted": self.encrypted,
             "fingerprint": self.key.fingerprint(),
@@ -149,6 +155,7 @@ class KeyFolder:
         person: str = "",
         title: str = "",
         organization: str = "",
+        valid_until: datetime | None = None,
     ) -> Made:
         """Make a key; nothing that exists is ever overwritten.
 
@@ -164,15 +171,37 @@ class KeyFolder:
             signer = Signer.generate(key_name or name, _kind(use))
         except FormatError as err:
             raise UsageError(err.what, err.thing, err.why) from err
-        stored = StoredKey(
-            name, signer.key, now, use, passphrase is not None, person, title, organization
-        )
+        whose = (person, title, organization, valid_until)
+        stored = StoredKey(name, signer.key, now, use, passphrase is not None, *whose)
+        return self.add(stored, pkcs8.dump(signer.private, passphrase))
+
+    def add(self, stored: StoredKey, pem: bytes) -> Made:
+        """Write both halves of a key that is not here yet; raises as :meth:`new`."""
+        self.refuse_taken_name(stored.name)
         durable.ensure_directory(self.directory)
-        no_modes = protection.has_no_modes(self.directory.stat())
-        if no_modes and passphrase is None:
-            raise self._unprotected(name)
-        self._write(stored, pkcs8.dump(signer.private, passphrase))
-        return Made(stored, self._remarks(name) if no_modes else ())
+        no_modes = self.keeps_no_modes()
+        if no_modes and not stored.encrypted:
+            raise self._unprotected(stored.name)
+        self._write(stored, pem)
+        return Made(stored, self._remarks(stored.name) if no_modes else ())
+
+    def change(self, stored: StoredKey, pem: bytes) -> None:
+        """Put *pem* in the place of a key's private half, under another passphrase or none.
+
+        :raises KeyAccessError: for an unencrypted key on a file system without modes.
+        :raises LockedError: if another process is changing a key.
+        :raises StorageError: if it could not be written; the old half is then still there.
+        """
+        if not stored.encrypted and self.keeps_no_modes():
+            raise self._unprotected(stored.name)
+        with durable.lock(self.directory / _LOCK, wait_seconds=_WAIT_SECONDS):
+            durable.replace(self.path(stored.name), pem)
+            if self.get(stored.name) != stored:
+                durable.replace(self._public(stored.name), dump(stored))
+
+    def keeps_no_modes(self) -> bool:
+        """Whether the folder lies on a file system without Unix modes."""
+        return protection.has_no_modes(self.directory.stat())
 
     def refuse_taken_name(self, name: str) -> None:
         """Make sure that a new key may be called *name*, before a passphrase is asked for.
@@ -218,7 +247,7 @@ class KeyFolder:
         path = self._public(name)
         try:
             data = reading.read_regular(path, _LARGEST_FILE)
-            return _parse(name, data)
+            return parse(name, data)
         except NotFoundError as err:
             if self.path(name).exists():
                 raise InputError(
@@ -275,7 +304,7 @@ class KeyFolder:
             if no_modes:
                 raise self._unprotected(name)
         except pkcs8.Encrypted:
-            private = _decrypt(pem, stored, passphrase)
+            private = decrypt(pem, stored, passphrase)
         except ValueError as err:
             raise KeyAccessError("unlock key", self.path(name), f"damaged: {err}") from err
         signer = Signer.of(stored.key.name, private, stored.key.kind)
@@ -293,7 +322,7 @@ class KeyFolder:
         # The secret first: a public half alone would promise a key that nobody has.
         durable.create(secret, pem)
         try:
-            durable.create(public, _dump(stored))
+            durable.create(public, dump(stored))
         except CustodyError:
             with suppress(OSError):
                 secret.unlink()
@@ -337,7 +366,11 @@ def _kind(use: Use) -> int:
     return vkey.COSIGNATURE if use == "witness" else vkey.ED25519
 
 
-def _decrypt(pem: bytes, stored: StoredKey, passphrase: Passphrase) -> Any:
+def decrypt(pem: bytes, stored: StoredKey, passphrase: Passphrase) -> Any:
+    """The private half in an encrypted *pem*; whoever knows the passphrase may try again.
+
+    :raises KeyAccessError: if none that was given fits.
+    """
     secret: bytes | None = passphrase(stored.name, False)
     while secret is not None:
         with suppress(ValueError):
@@ -353,11 +386,16 @@ def _how_to_protect(path: Path, found: os.stat_result) -> str:
     return f"chmod 600 {quoted}; if others may have read it, make a new key"
 
 
-def _dump(stored: StoredKey) -> bytes:
+def dump(stored: StoredKey) -> bytes:
+    """Print ``NAME.json``: canonical JSON and a newline."""
     return canonical.dump({"schema": SCHEMA, **stored.as_json()}) + b"\n"
 
 
-def _parse(name: str, data: bytes) -> StoredKey:
+def parse(name: str, data: bytes) -> StoredKey:
+    """Read ``NAME.json`` strictly.
+
+    :raises FormatError: if it is malformed, or of a key of another name.
+    """
     document = canonical.load_object(data.removesuffix(b"\n"))
     if document.get("schema") != SCHEMA:
         raise FormatError("read key", name, f"its schema is not {SCHEMA}")
@@ -365,7 +403,7 @@ def _parse(name: str, data: bytes) -> StoredKey:
         stored = _from_json(document)
     except (KeyError, TypeError) as err:
         raise FormatError("read key", name, f"a field is missing or wrong: {err}") from err
-    if stored.name != name or _dump(stored) != data:
+    if stored.name != name or dump(stored) != data:
         raise FormatError("read key", name, "unknown fields, or it was written for another name")
     return stored
 
@@ -386,4 +424,7 @@ def _from_json(document: Mapping[str, Any]) -> StoredKey:
         person=document["person"],
         title=document["title"],
         organization=document["organization"],
+        valid_until=(
+            clock.parse_rfc3339(document["valid_until"]) if "valid_until" in document else None
+        ),
     )
