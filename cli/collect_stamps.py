@@ -49,7 +49,7 @@ class Stamps:
         from custody.stamping import ask, places, telling
 
         sealed = places.statement_of(collected.path)
-        console.detail(f"asking {len(self._urls)} time stamp authorities")
+        console.remark(f"asking for time stamps: {len(self._urls)}")
         self.answers = ask.ask_all(
             self._urls, sealed.signature, self._anchors, seconds=self._seconds
         )

@@ -131,6 +131,7 @@ def tsa(
     from custody import reading
     from custody.identity import trusting
     from custody.identity.trust import LARGEST_FILE
+    from custody.stamping import opinion
 
     try:
         pem = reading.read_regular(file, LARGEST_FILE)
@@ -139,6 +140,11 @@ def tsa(
     folder = options.trust_directory(trust, must_exist=False)
     is_new = trusting.add_anchor(folder, name or file.stem, pem)
     _say(folder, "tsa", name or file.stem, {"added": is_new})
+    if not opinion.has_root(pem):
+        console.warning(
+            "none of these certificates is self-signed, so no stamp will count by them: add the"
+            " authority's root certificate too"
+        )
 
 
 def _fields(key: VerifierKey, is_new: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from custody import durable, reading
 from custody.bundle import layout, tree
-from custody.errors import CustodyError, FormatError, NotFoundError
+from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError
 from custody.formats import dsse, note, statement, vkey
 from custody.formats.dsse import Envelope
 from custody.formats.statement import Event
@@ -109,9 +109,12 @@ def signature_of(envelope: Envelope, event: Event) -> bytes:
 def keep(bundle: Path, token: Token) -> Path:
     """Put a token into a bundle.
 
+    :raises DifferenceError: if the bundle would lead us elsewhere by a link.
     :raises StorageError: if it could not be written.
     """
     path = bundle / layout.TIMESTAMPS / f"{token.sha256}{TOKEN}"
+    if any(folder.is_symlink() for folder in (path.parent, path.parent.parent)):
+        raise DifferenceError("stamp", path.parent, "a link where a directory should be")
     durable.ensure_directory(path.parent)
     durable.create_or_equal(path, token.data)
     return path

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +155,6 @@ def test_a_bad_answer_is_no_stamp(
     assert tokens(bundle) == []
     (event,) = (bundle / "seal/events").iterdir()
     payload = json.loads(event.read_bytes())["payload"]
-    import base64
-
     predicate = json.loads(base64.b64decode(payload))["predicate"]
     assert predicate["type"] == "not-timestamped"
     (asked,) = predicate["details"]["asked"]
@@ -264,12 +266,53 @@ def test_what_may_be_secret_in_an_address_is_not_recorded(
         secret = f"{url}?key=hunter2"
         custody("collect", logs, "--case", case, "--tsa", secret, exit_code=0)
     ledger = b"".join(path.read_bytes() for path in (case / "ledger").rglob("*") if path.is_file())
-    import base64
-    import re
-
     payloads = [base64.b64decode(found) for found in re.findall(rb'"payload":"([^"]*)"', ledger)]
     assert any(url.encode() in payload for payload in payloads)
     assert not any(b"method" in payload and b"hunter2" in payload for payload in payloads)
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_a_clock_a_day_off_is_told(
+    days: int, custody: Any, case: Path, logs: Path, authority: Authority
+) -> None:
+    """Ahead, it is said at once and at each verification; behind, a stamp cannot show it."""
+    if shutil.which("faketime") is None:
+        pytest.skip("faketime is not installed")
+    with authority.serving() as url:
+        done = custody("collect", logs, "--case", case, "--tsa", url, exit_code=0,
+                       prefix=["faketime", "-f", f"{days:+d}d"])  # fmt: skip
+    bundle = bundle_in(case / "bundles")
+    shown = custody("verify", bundle, exit_code=0)
+    assert ("seconds ahead of the authority's" in done.stderr) == (days > 0)
+    assert ("ran ahead" in shown.stderr) == (days > 0)
+    word = "before" if days > 0 else "after"
+    assert f"{word} the host's" in shown.stdout
+    (reading,) = verified(custody, bundle)["clocks"]["authority"]
+    assert abs(reading["after_host_seconds"] + days * 86_400) < 3_600
+
+
+def test_a_revoked_key_keeps_what_was_stamped(
+    custody: Any, case: Path, logs: Path, authority: Authority
+) -> None:
+    """Bundle and entries before the stamp hold after a revocation; without a pin they do not."""
+    with authority.serving() as url:
+        custody("collect", logs, "--case", case, "--tsa", url, exit_code=0)
+        custody("timestamp", "--ledger", "--tsa", url, "--case", case, exit_code=0)
+    signers = custody.home / "trust/signers.toml"
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    text = signers.read_text(encoding="ascii")
+    signers.write_text(f"{text}revoked_at = {soon:%Y-%m-%dT%H:%M:%SZ}\n", encoding="ascii")
+    assert verified(custody, bundle_in(case / "bundles"))["checks"][8]["status"] == "ok"
+    # The entry that tells of the last stamp comes after it, so one entry stays open.
+    found = verified(custody, case, exit_code=11)
+    assert [check["number"] for check in found["checks"] if check["status"] != "ok"] in (
+        [4], [4, 9],
+    )  # fmt: skip
+    shown = json.loads(custody("ledger", "show", "1", "--case", case, "--json", exit_code=0).stdout)
+    assert shown["signature"] == "trusted"
+    custody("ledger", "verify", "--case", case, exit_code=11)
+    (custody.home / "trust/tsa/example.pem").unlink()
+    assert verified(custody, bundle_in(case / "bundles"), 11)["verdict"] == "cannot-verify"
 
 
 # ---- timestamp
@@ -324,6 +367,20 @@ def test_a_countersignature_is_stamped_too(
     assert (found["verdict"], len(found["clocks"]["authority"])) == ("ok", 2)
 
 
+def test_a_link_in_a_bundle_leads_no_stamp_elsewhere(
+    custody: Any, tmp_path: Path, logs: Path, authority: Authority
+) -> None:
+    """A bundle that somebody else prepared cannot have us write outside it."""
+    custody("collect", logs, "--output", tmp_path / "out", exit_code=0)
+    bundle = bundle_in(tmp_path / "out")
+    (tmp_path / "elsewhere").mkdir()
+    (bundle / "seal/timestamps").symlink_to(tmp_path / "elsewhere")
+    with authority.serving() as url:
+        done = custody("timestamp", bundle, "--tsa", url)
+    assert done.returncode not in (0, 1)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_without_any_stamp_the_exit_says_so(custody: Any, tmp_path: Path, logs: Path,
                                             authority: Authority) -> None:  # fmt: skip
     """11 where no authority gave one, 3 where some did not; nothing else is written."""
@@ -359,8 +416,6 @@ def test_renewal_waits_until_a_certificate_is_about_to_end(
     custody: Any, case: Path, logs: Path, authority: Authority, tmp_path: Path
 ) -> None:
     """`--renew` does nothing until then, and nothing again once a lasting stamp covers it."""
-    from datetime import UTC, datetime, timedelta
-
     now = datetime.now(UTC).replace(microsecond=0)
     short = Authority(tmp_path / "short", "Short", end=now + timedelta(days=30),
                       root_end=now + timedelta(days=900))  # fmt: skip
@@ -397,8 +452,6 @@ def test_a_ledger_put_back_is_not_stamped(
     custody: Any, case: Path, logs: Path, authority: Authority
 ) -> None:
     """Nobody is asked to stamp a checkpoint that is behind what was seen."""
-    import shutil
-
     shutil.copytree(case / "ledger", case.parent / "old")
     custody("collect", logs, "--case", case, exit_code=0)
     shutil.rmtree(case / "ledger")
