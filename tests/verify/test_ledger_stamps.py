@@ -13,12 +13,14 @@ from test_stamps import believing, signature
 from verify_bench import ACTOR, LOG, NOW, SIGNER, TRUST, check_case, failed, status, trusting
 
 from custody import case as cases
-from custody.formats import statement
+from custody.formats import statement, vkey
 from custody.formats.statement import Event, Subject
 from custody.identity import notes, signing
+from custody.identity.signing import Signer
 from custody.identity.trust import Anchor
 from custody.ledger import checkpoint as checkpoints
 from custody.ledger.checkpoint import Checkpoint
+from custody.ledger.policy import Group, Known, Policy
 from custody.stamping import places, telling, token
 from custody.verify import Verification, verify_case
 
@@ -219,3 +221,35 @@ def test_a_token_that_was_never_entered_is_not_covered(case: Path, tmp_path: Pat
     stamp_ledger(case, new, NOW + 2 * DAY)
     found = verify_case(case, trust, now=NOW + 2 * YEAR)
     assert ended_remarks(found) == [path.relative_to(case).as_posix()]
+
+
+# ---- witnesses
+
+
+def cosigned(case: Path, *seen: tuple[Signer, datetime]) -> None:
+    opened = cases.open_case(case)
+    published = opened.ledger.checkpoint()
+    lines = [notes.cosign(published.note.text, who, int(at.timestamp())) for who, at in seen]
+    with opened.locked(0):
+        opened.log.add_cosignatures(published.note.text, lines)
+
+
+def test_witnesses_date_entries_when_the_quorum_is_met(case: Path) -> None:
+    """One of two who are asked for, who says an early time, dates nothing by itself."""
+    one, two = (Signer.generate(f"w{n}.example/w", vkey.COSIGNATURE) for n in (1, 2))
+    cosigned(case, (one, NOW - 9 * DAY), (two, NOW + 2 * DAY))
+    known = {"one": Known(one.key), "two": Known(two.key)}
+    both = Policy((Known(LOG.key),), known, {"both": Group(2, ("one", "two"))}, "both")
+    for revoked, standing in ((NOW + DAY, "not-checked"), (NOW + 3 * DAY, "ok")):
+        found = check_case(case, replace(trusting(SIGNER, revoked_at=revoked), policy=both))
+        assert status(found)[4] == standing  # entries
+        assert {status(bundle)[9] for bundle in found.bundles} == {standing}
+    # Where the policy asks for none, the last of those who signed counts.
+    nobody = replace(both, quorum="none")
+    trust = replace(trusting(SIGNER, revoked_at=NOW + DAY), policy=nobody)
+    found = check_case(case, trust)
+    assert found.verdict == "cannot-verify"
+    assert [item.name for item in found.clocks.witness] == ["one", "two"]
+    document = found.as_json()["clocks"]["witness"]
+    assert document[0]["after_host_seconds"] == -9 * 86_400
+    assert document[0]["accuracy_milliseconds"] is None
