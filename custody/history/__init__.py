@@ -18,6 +18,7 @@ from custody.history.dating import Dating
 from custody.history.docket import Entry, Unread
 from custody.history.items import Item
 from custody.history.register import Register
+from custody.history.signatures import Judge
 from custody.history.values import (
     BundleFacts,
     Correction,
@@ -29,7 +30,6 @@ from custody.history.values import (
     Timeline,
 )
 from custody.identity.trust import Trust
-from custody.ledger.believed import by_trust
 from custody.ledger.check import Progress, Report, check
 from custody.ledger.judge import Verdict
 from custody.ledger.memory import Memory
@@ -82,10 +82,11 @@ def timeline(
     believed = certifying.believe_ledger(trust, LedgerReader(ledger.directory))
     trust = believed.trust
     dating = Dating(case, LedgerReader(ledger.directory), trust)
-    report = check(ledger.directory, ledger.origin, (), by_trust(trust, dating.latest), progress,
+    judge = Judge(trust, dating.latest)
+    report = check(ledger.directory, ledger.origin, (), judge.verify_entry, progress,
                    memory=memory, given=given, policy=trust.policy)  # fmt: skip
     report = replace(report, findings=(*report.findings, *dating.bounds.findings))
-    made = _fold(found, item, entries, unread, about, report, trust, dating, now)
+    made = _fold(found, item, entries, unread, about, report, judge, dating, now)
     return replace(made, remarks=tuple(f"{each.where}: {each.text}" for each in believed.said))
 
 
@@ -113,13 +114,13 @@ def _fold(
     unread: Sequence[Unread],
     about: Register,
     report: Report,
-    trust: Trust,
+    judge: Judge,
     dating: Dating,
     now: datetime,
 ) -> Timeline:
     wanted = set(found.bundles) | ({""} if found.kind == "case" else set())
     concerned = (entry for entry in entries if about.about.get(entry.index, "") in wanted)
-    told, wrong = steps.make(concerned, about, trust, dating)
+    told, wrong = steps.make(concerned, about, judge, dating)
     chains = [chain.of(told, bundle, about) for bundle in found.bundles]
     every = [gap for each in chains for gap in each.gaps] + wrong
     every += clocks.backwards(told, entries, now)

@@ -7,6 +7,7 @@ by a trusted key names it: a release says by which key its receiver will sign.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from custody.errors import FormatError
@@ -14,10 +15,10 @@ from custody.formats import canonical, dsse
 from custody.formats.dsse import Envelope
 from custody.formats.statement import Event
 from custody.history.docket import Entry
-from custody.history.values import Signature, SignatureVerdict
+from custody.history.values import Signature
 from custody.identity.trust import Trust
 from custody.ledger.believed import Bound, by_trust
-from custody.ledger.check import VerifyEntry
+from custody.ledger.check import EntryVerdict
 from custody.verify import signed
 
 _WHY: Mapping[str, str] = {
@@ -32,26 +33,53 @@ _NOT_OWN = "the key that it names has not signed it"
 _NO_ENTRY = "these bytes are not an entry"
 
 
-def of_entry(entry: Entry, trust: Trust, bound: Bound) -> Signature:
-    """Judge the signature of an entry.
+class Judge:
+    """Judges the signatures of a ledger's entries, and of the receipts in them.
 
     :param bound: the trusted times of entries.
     """
-    if entry.envelope is None:
-        return Signature("bad", "", "", _NO_ENTRY)
-    judge = by_trust(trust, bound)
-    return _judged(entry.index, entry.envelope, entry.event, trust, judge)
 
+    def __init__(self, trust: Trust, bound: Bound) -> None:
+        self._trust = trust
+        self._by_trust = by_trust(trust, bound)
+        self._seen: dict[int, EntryVerdict] = {}
 
-def of_receipt(
-    index: int, envelope: Envelope, event: Event, trust: Trust, bound: Bound, named: frozenset[str]
-) -> Signature:
-    """Judge a receiver's countersignature.
+    def verify_entry(self, index: int, envelope: Envelope) -> EntryVerdict:
+        """For :func:`custody.ledger.check.check`; what it came to is not worked out again."""
+        verdict = self._seen[index] = self._by_trust(index, envelope)
+        return verdict
 
-    :param index: of the entry that embeds it: when that existed, the receipt did.
-    :param named: fingerprints that a release by a trusted key names as the receiver's.
-    """
-    return _judged(index, envelope, event, trust, by_trust(trust, bound), named)
+    def entry(self, entry: Entry) -> Signature:
+        """Judge the signature of an entry."""
+        if entry.envelope is None:
+            return Signature("bad", "", "", _NO_ENTRY)
+        verdict = self._seen.get(entry.index) or self._by_trust(entry.index, entry.envelope)
+        return self._signature(entry.envelope, entry.event, verdict)
+
+    def receipt(
+        self, index: int, envelope: Envelope, event: Event, named: frozenset[str]
+    ) -> Signature:
+        """Judge a receiver's countersignature.
+
+        :param index: of the entry that embeds it: when that existed, the receipt did.
+        :param named: fingerprints that a release by a trusted key names as the receiver's.
+        """
+        found = self._signature(envelope, event, self._by_trust(index, envelope))
+        if found.verdict == "untrusted" and found.fingerprint in named:
+            return replace(found, verdict="vouched", why=_WHY["vouched"])
+        return found
+
+    def _signature(
+        self, envelope: Envelope, event: Event | None, verdict: EntryVerdict
+    ) -> Signature:
+        fingerprint = envelope.signatures[0].keyid
+        known = self._trust.signer_for(fingerprint)
+        name = "" if known is None else known.name
+        # One line by a key of the folder has been checked already.
+        is_checked = known is not None and len(envelope.signatures) == 1 and verdict != "bad"
+        if event is not None and not _is_own(event, envelope, is_checked=is_checked):
+            return Signature("bad", fingerprint, name, _NOT_OWN)
+        return Signature(verdict, fingerprint, name, _WHY[verdict])
 
 
 def receipt_in(details: Mapping[str, Any]) -> tuple[Envelope, Event]:
@@ -63,27 +91,12 @@ def receipt_in(details: Mapping[str, Any]) -> tuple[Envelope, Event]:
     return envelope, signed.event_in(envelope)
 
 
-def _judged(
-    index: int,
-    envelope: Envelope,
-    event: Event | None,
-    trust: Trust,
-    judge: VerifyEntry,
-    named: frozenset[str] = frozenset(),
-) -> Signature:
-    fingerprint = envelope.signatures[0].keyid
-    known = trust.signer_for(fingerprint)
-    name = "" if known is None else known.name
-    if event is not None and not _is_own(event, envelope):
-        return Signature("bad", fingerprint, name, _NOT_OWN)
-    verdict: SignatureVerdict = judge(index, envelope)
-    if verdict == "untrusted" and fingerprint in named:
-        verdict = "vouched"
-    return Signature(verdict, fingerprint, name, _WHY[verdict])
-
-
-def _is_own(event: Event, envelope: Envelope) -> bool:
+def _is_own(event: Event, envelope: Envelope, *, is_checked: bool) -> bool:
+    """Whether the key that an event names as its actor's has signed it."""
     try:
-        return signed.is_by(signed.key_of(event), envelope)
+        key = signed.key_of(event)
     except FormatError:
         return False
+    if is_checked:
+        return key.fingerprint() == envelope.signatures[0].keyid
+    return signed.is_by(key, envelope)

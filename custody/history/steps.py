@@ -12,8 +12,8 @@ from custody.history import gaps, persons, register, signatures, telling
 from custody.history.dating import Dating
 from custody.history.docket import Entry
 from custody.history.register import Register, text
+from custody.history.signatures import Judge
 from custody.history.values import Correction, Gap, Signature, Step
-from custody.identity.trust import Trust
 
 _COUNTS = ("trusted", "vouched")
 _NO_RECEIPT = "what the entry embeds is not a receipt"
@@ -21,7 +21,7 @@ _ANOTHER = "it is a receipt for something else"
 
 
 def make(
-    entries: Iterable[Entry], about: Register, trust: Trust, dating: Dating
+    entries: Iterable[Entry], about: Register, judge: Judge, dating: Dating
 ) -> tuple[list[Step], list[Gap]]:
     """Tell every entry as a step, oldest first.
 
@@ -33,7 +33,7 @@ def make(
     steps: dict[int, Step] = {}
     releases: dict[str, Step] = {}
     for entry in entries:
-        step = _step(entry, about, trust, dating, releases)
+        step = _step(entry, about, judge, releases)
         step = replace(step, existed=dating.of(entry.index))
         steps[entry.index] = step
         if entry.kind == register.RELEASED:
@@ -42,11 +42,9 @@ def make(
     return list(steps.values()), found
 
 
-def _step(
-    entry: Entry, about: Register, trust: Trust, dating: Dating, releases: Mapping[str, Step]
-) -> Step:
+def _step(entry: Entry, about: Register, judge: Judge, releases: Mapping[str, Step]) -> Step:
     bundle = about.about.get(entry.index, "")
-    signature = signatures.of_entry(entry, trust, dating.latest)
+    signature = judge.entry(entry)
     event = entry.event
     if event is None:
         summary = f"an entry of a form that is not known here: {entry.why}"
@@ -72,12 +70,10 @@ def _step(
         on_paper=on_paper,
         summary=telling.sentence(event, label, on_paper=on_paper),
     )
-    return _with_receipt(step, event, release, trust, dating)
+    return _with_receipt(step, event, release, judge)
 
 
-def _with_receipt(
-    step: Step, event: Event, release: Step | None, trust: Trust, dating: Dating
-) -> Step:
+def _with_receipt(step: Step, event: Event, release: Step | None, judge: Judge) -> Step:
     """The same, with the receiver's own signature judged, where the entry embeds it."""
     if not register.is_recorded(event):
         return step
@@ -90,9 +86,7 @@ def _with_receipt(
     except FormatError as err:
         wrong = Signature("bad", "", "", f"{_NO_RECEIPT}: {err}")
         return replace(step, countersignature=wrong)
-    signature = signatures.of_receipt(
-        step.index, envelope, receipt, trust, dating.latest, _named_in(release)
-    )
+    signature = judge.receipt(step.index, envelope, receipt, _named_in(release))
     if not _answers(receipt, event):
         signature = replace(signature, verdict="bad", why=_ANOTHER)
     after = register.digest(receipt, "received") or step.after
