@@ -38,7 +38,8 @@ class Place:
 
     def run(self, *args: object) -> str:
         command = [str(PROGRAM), *map(str, args)]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True,
+                              check=False)  # fmt: skip
         if done.returncode:
             sys.exit(f"{command}: {done.stderr}")
         return done.stdout
@@ -169,10 +170,12 @@ def steady(place: Place, seconds: int) -> None:
 
 
 def idle(place: Place, count: int, seconds: int) -> None:
+    begun = time.time() - 86_400
     for number in range(count):
         directory = place.logs / f"{number // 500:03d}"
         directory.mkdir(exist_ok=True)
         append(directory / f"{number:05d}.log", number)
+        os.utime(directory / f"{number:05d}.log", (begun, begun))
     watch = place.watch("30s")
     watch.wait(count * 50)
     time.sleep(5)

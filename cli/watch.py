@@ -256,12 +256,13 @@ class _Told:
 
     def state(self, watch: Watch) -> None:
         """A round is over."""
-        size, seconds = watch.follower.lag()
-        self._line.show(
-            f"{len(watch.follower.files):,} files, {figures.amount(watch.preserved)} preserved,"
-            f" {figures.amount(size)} waiting {seconds:.0f} s, {watch.bundles} seals,"
-            f" {watch.alarms} alarms"
-        )
+        if self._line.is_shown:
+            size, seconds = watch.follower.lag()
+            self._line.show(
+                f"{len(watch.follower.files):,} files, {figures.amount(watch.preserved)} preserved,"
+                f" {figures.amount(size)} waiting {seconds:.0f} s, {watch.bundles} seals,"
+                f" {watch.alarms} alarms"
+            )
         if time.monotonic() - self._written >= _STATE_SECONDS:
             self._write(watch, running=True)
 

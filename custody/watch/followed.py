@@ -34,7 +34,8 @@ class Followed:
     :ivar ended: it has no file any more, or its file has another content by now.
     :ivar gone: no name leads to its file; it may still be written to by whoever has it open.
     :ivar explained: a compressed copy of it was found, so that it may go.
-    :ivar last_change: when it was last seen to change, by the monotonic clock.
+    :ivar last_change: when it was last seen to change, by the monotonic clock; *next_look* when
+        to look at it again: the longer nothing changed, the later.
     """
 
     path: bytes
@@ -55,6 +56,7 @@ class Followed:
     gone: bool = False
     explained: bool = False
     last_change: float = 0.0
+    next_look: float = 0.0
 
     @property
     def identity(self) -> Identity:
@@ -128,4 +130,6 @@ def begin(path: bytes, fd: int, count: int = 0) -> Followed:
     born = metadata.birth_time(fd) or ""
     device = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
     generation = f"{device}-{status.st_ino}-{born or 0}-{count}"
-    return Followed(path, generation, status, born, count, fd=fd, last_change=time.monotonic())
+    idle = max(0.0, time.time() - status.st_mtime_ns / 1e9)
+    changed = time.monotonic() - idle
+    return Followed(path, generation, status, born, count, fd=fd, last_change=changed)

@@ -15,6 +15,7 @@ from custody.watch.alarms import Alarm
 from custody.watch.followed import READ, Followed, Identity, begin
 
 _ACTIVE_SECONDS = 300.0
+_SELDOM = 30  # a file is looked at again after a part of the time for which it did not change
 _KIN_SECONDS = 900.0
 _MOST_ENDED = 1_000
 
@@ -69,10 +70,12 @@ class Follower:
     # ---- looking
 
     def tick(self) -> None:
-        """Look at every active file through its descriptor, and hold what is new."""
+        """Look at the active files through their descriptors, and hold what is new."""
+        now = time.monotonic()
         for item in list(self._open.values()):
-            if item.fd is None:
+            if item.fd is None or now < item.next_look:
                 continue
+            item.next_look = now + (now - item.last_change) / _SELDOM
             try:
                 self.look(item)
             except OSError:
