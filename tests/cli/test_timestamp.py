@@ -83,11 +83,11 @@ def test_a_collection_into_a_case_is_stamped(
 def test_the_environment_may_name_authorities(
     custody: Any, case: Path, logs: Path, authority: Authority, tmp_path: Path
 ) -> None:
-    """CUSTODY_TSA_URL names one or several; the command line takes their place."""
+    """CUSTODY_TSA_URL names one or several; nothing else in it leads the request anywhere."""
     other = Authority(tmp_path / "other", "Other")
     with authority.serving() as one, other.serving() as two:
-        done = custody("collect", logs, "--case", case, env={"CUSTODY_TSA_URL": f"{one} {two}"},
-                       exit_code=0)  # fmt: skip
+        named = {"CUSTODY_TSA_URL": f"{one} {two}", "http_proxy": "http://127.0.0.1:9"}
+        done = custody("collect", logs, "--case", case, env=named, exit_code=0)
         assert "CUSTODY_TSA_URL" in done.stderr
         assert len(tokens(bundle_in(case / "bundles"))) == 2
         shown = custody("collect", "--help", env={"CUSTODY_TSA_URL": one}, exit_code=0).stdout

@@ -89,8 +89,10 @@ def test_entries_after_the_stamp_are_not_dated(case: Path, authority: Authority)
 def test_a_stamp_by_nobody_known_dates_nothing(case: Path, authority: Authority) -> None:
     """Check 8 says so and is not required; what needs a time stays open."""
     stamp_ledger(case, authority, NOW + DAY, entered=False)
+    (case / "timestamps/readme.txt").write_bytes(b"")
     found = check_case(case)
     assert (found.verdict, status(found)[8]) == ("ok", "not-checked")
+    assert any(remark.path == "timestamps/readme.txt" for remark in found.remarks)
     assert check_case(case, trusting(SIGNER, revoked_at=NOW + 2 * DAY)).verdict == "cannot-verify"
 
 

@@ -6,7 +6,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from custody.bundle import layout
+from custody.bundle import layout, tree
 from custody.errors import CustodyError
 from custody.identity.trust import Trust
 from custody.ledger.judge import judge_witnessed
@@ -36,6 +36,7 @@ class LedgerTime:
         self._now = now
         self._entries: Entries | None = None
         self._entered: dict[str, int] = {}
+        self._statements: dict[str, int] = {}
         self._lasting: tuple[LedgerStamp, ...] = ()
         self.bounds = Bounds() if path is None else bounding.read(path, ledger, trust.anchors)
         self._size, self._witnessed = _witnessed(ledger, trust)
@@ -49,14 +50,14 @@ class LedgerTime:
         """The entries, once they have been read: which tokens and statements they name."""
         self._entries = entries
         self._entered = {digest: index for digest, (index, _) in entries.tokens.items()}
+        for digests in entries.sealed.values():
+            for digest, index in digests.items():
+                self._statements[digest] = min(index, self._statements.get(digest, index))
         self._lasting = self.bounds.lasting(self._entered, self._now)
 
     def clocks(self, statement: str) -> Clocks:
         """See :class:`custody.verify.stamps.Ledgered`."""
-        if self._entries is None:
-            return Clocks()
-        places_of = (digests.get(statement) for digests in self._entries.sealed.values())
-        index = min((place for place in places_of if place is not None), default=None)
+        index = self._statements.get(statement)
         return Clocks() if index is None else self._clocks(index)
 
     def _clocks(self, index: int) -> Clocks:
@@ -109,11 +110,24 @@ def check(path: Path, time: LedgerTime, entries: Entries, bundles: Bundles, dock
         ends = stamp.opinion.ends
         if ends is not None and ends < now and not time.covers(stamp.token.sha256, ends):
             docket.remark(stamp.name, f"{ended(stamp.opinion)}; {UNCOVERED}")
+    for name in _strange(path):
+        docket.remark(f"{places.LEDGER}/{name}", "no time stamp of the ledger; it is not looked at")
     _gone(path, entries, bundles, docket)
     count = len(time.bounds.stamps)
     last = max((stamp.size for stamp in time.bounds.stamps), default=0)
     shown = f"{count} stamps over checkpoints, the last over {last} entries" if count else "none"
     docket.shown(STAMPS, shown)
+
+
+def _strange(path: Path) -> list[str]:
+    """What else lies among the stamps."""
+    try:
+        listing = tree.look(path, places.LEDGER)
+    except CustodyError:
+        return []
+    known = places.TOKEN, places.CHECKPOINT
+    named = [name for name in (*listing.files, *listing.others) if not name.endswith(known)]
+    return [*named, *listing.directories][:100]
 
 
 def _gone(path: Path, entries: Entries, bundles: Bundles, docket: Docket) -> None:
