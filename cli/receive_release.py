@@ -92,9 +92,10 @@ def answer(
 
     release = found.release
     real = Path(os.path.abspath(path))
-    out = output or real.parent / handover.receipt_name(release.bundle)
+    beside = real.parent / handover.receipt_name(release.bundle)
+    out = output or beside
     receiver = _receiver(key, secret)
-    _require_unanswered(release, receiver, out)
+    _require_unanswered(release, receiver, beside, out)
     terms = replace(terms, giver=handover.person_of(release.paper.event), release=release)
     entered = None
     if not terms.refuse:
@@ -132,11 +133,11 @@ def _receiver(key: str | None, secret: Passphrase) -> _Receiver:
     return _Receiver(passphrase.unlock(folder, stored.name, secret), stored.actor(), None)
 
 
-def _require_unanswered(release: Release, receiver: _Receiver, out: Path) -> None:
+def _require_unanswered(release: Release, receiver: _Receiver, beside: Path, out: Path) -> None:
     """Nobody signs twice for one release, and nothing is overwritten."""
     from custody import handover
 
-    places = [out]
+    places = [beside, out]
     if receiver.keeper is not None:
         kept = handover.folder(receiver.keeper.case, release.paper.sha256)
         places.append(kept / handover.RECEIPT_FILE)

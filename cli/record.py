@@ -138,10 +138,9 @@ def _on_paper(keeper: Desk, file: Path, scan: Scan, words: dict[str, str]) -> Re
 
 
 def _show(made: Recorded) -> None:
-    from custody import clock
+    from custody import clock, handover
 
     release = made.release
-    who = ", ".join(text for name, text in made.by.items() if name != "key")
     if console.mode().json:
         document = {
             "index": made.entry,
@@ -157,7 +156,7 @@ def _show(made: Recorded) -> None:
         return
     console.result(f"{made.kind:<9} ", release.label or f"{release.bundle}, the original")
     how = "on paper, not countersigned" if "paper" in made.details else "countersigned"
-    console.result("by        ", who or made.by.get("key", ""))
+    console.result("by        ", handover.written(made.by))
     console.result("at        ", clock.rfc3339(made.at))
     console.result("how       ", how)
     console.result(f"ledger    entry {made.entry}")

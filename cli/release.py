@@ -257,13 +257,14 @@ def _not_released(path: Path, found: Verification) -> int:
 
 
 def _show(made: Released, found: Verification) -> None:
+    from custody import handover
+
     release = made.release
     if console.mode().json:
         console.result_json("release", _document(made, found))
         return
     console.result("released  ", release.label or f"{release.bundle}, the original")
-    console.result("to        ", ", ".join(text for name, text in release.to.items()
-                                             if name != "key"))  # fmt: skip
+    console.result("to        ", handover.written(release.to))
     console.result("goes      ", made.path)
     console.result("with      ", made.note)
     console.result(f"files     {found.files:,}, {figures.amount(found.bytes)}")

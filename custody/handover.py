@@ -208,6 +208,12 @@ def is_person(value: object) -> TypeGuard[dict[str, str]]:
         return False
 
 
+def written(person: Mapping[str, str]) -> str:
+    """A person as people write one: name, title, organization; else their key."""
+    parts = [person.get(name, "") for name in ("name", "title", "organization")]
+    return ", ".join(part for part in parts if part) or person.get("key", "")
+
+
 def person_of(event: Event) -> dict[str, str]:
     """Whoever signed an event, as a person."""
     return event.actor.as_json()

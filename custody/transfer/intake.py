@@ -34,7 +34,13 @@ from typing import Literal
 from custody import durable, handover, reading
 from custody.bundle import layout
 from custody.case import Case
-from custody.errors import CustodyError, FormatError, NotFoundError, StorageError
+from custody.errors import (
+    CustodyError,
+    DifferenceError,
+    FormatError,
+    NotFoundError,
+    StorageError,
+)
 from custody.formats import bagit
 from custody.handover import Release
 from custody.identity.trust import Trust
@@ -184,7 +190,11 @@ def _copy(arrived: Arrived, path: Path, staged: Path, progress: Progress) -> Non
 
     plan = _plan(path, staged)
     arrived.staged = staged
-    copying.write(plan, strange, progress)
+    try:
+        copying.write(plan, strange, progress)
+    except (FormatError, NotFoundError) as err:
+        why = f"it was changed while it was copied: {err}; nothing was taken in"
+        raise DifferenceError("receive", path, why) from err
     _forget(staged)
 
 

@@ -26,7 +26,7 @@ from custody.handover import ORIGINAL, RELEASED, Release
 from custody.keeping import Keeper, Writing
 from custody.transfer import copying, numbering, standing
 from custody.transfer.copying import Copied, Plan
-from custody.transfer.standing import Standing
+from custody.transfer.standing import Entry, Standing, Thing
 from custody.verify import Verification
 
 
@@ -166,6 +166,9 @@ def existing(
     digest = pinned(path)
     with keeper.writing(wait_seconds) as writing:
         known = _known(case, name, found)
+        half = _half_done(case, known.things.get(what), terms)
+        if half is not None:
+            return _finish(case, path, half)
         thing = known.require_here(what)
         if thing.digest not in ("", digest):
             raise _changed(path)
@@ -173,15 +176,45 @@ def existing(
         if what != ORIGINAL:
             about = {"copy": what, "label": known.label(what)}
         release = _sign(writing, name, digest, about, found, terms, now)
-        kept = handover.folder(case, release.paper.sha256)
-        note, proof = kept / handover.RELEASE_FILE, kept / handover.PROOF_FILE
-        if what != ORIGINAL:  # beside the original is bundles/, where no papers lie
-            folder = path.parent
-            note, proof = folder / handover.release_name(name), folder / handover.proof_name(name)
+        note, proof = _beside(case, path, release)
+        if what != ORIGINAL:
             _lay(note, release)
         entry = writing.append([release.paper.data])
         _papers(case, release, entry, proof)
     return Released(release, path, note, proof, entry)
+
+
+def _beside(case: Case, path: Path, release: Release) -> tuple[Path, Path]:
+    """Where the release and its proof are laid; beside the original is bundles/, and no paper."""
+    if not release.copy:
+        kept = handover.folder(case, release.paper.sha256)
+        return kept / handover.RELEASE_FILE, kept / handover.PROOF_FILE
+    folder, name = path.parent, release.bundle
+    return folder / handover.release_name(name), folder / handover.proof_name(name)
+
+
+def _half_done(case: Case, thing: Thing | None, terms: Terms) -> Entry | None:
+    """The release that a stopped run entered, on these terms, and wrote no papers of."""
+    if thing is None or thing.out is None:
+        return None
+    kept = handover.folder(case, thing.out.sha256)
+    if os.path.lexists(kept / handover.PROOF_FILE):
+        return None
+    name = f"ledger entry {thing.out.index}"
+    release = handover.release_of(handover.parse(thing.out.data, name), name)
+    return thing.out if _says(release, terms) else None
+
+
+def _finish(case: Case, path: Path, entry: Entry) -> Released:
+    name = f"ledger entry {entry.index}"
+    release = handover.release_of(handover.parse(entry.data, name), name)
+    if pinned(path) != release.digest:
+        raise _changed(path)
+    note, proof = _beside(case, path, release)
+    if release.copy and not os.path.lexists(note):
+        _lay(note, release)
+    _papers(case, release, entry.index, proof)
+    return Released(release, path, note, proof, entry.index, is_finished_now=True)
 
 
 def pinned(bundle: Path) -> str:

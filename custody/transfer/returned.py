@@ -48,20 +48,20 @@ def released(case: Case, sha256: str) -> Release:
 
     :raises UsageError: if there is none, or it was answered already.
     """
-    found: Release | None = None
-    for entry in standing.entries(case):
-        details = entry.event.details
-        if entry.event.kind == RELEASED and entry.sha256 == sha256:
-            paper = handover.parse(entry.data, f"ledger entry {entry.index}")
-            found = handover.release_of(paper, f"ledger entry {entry.index}")
-        elif details.get("release") == sha256 and "received_by" in details:
-            why = f"the release was answered already, by entry {entry.index}; nothing was entered"
-            hint = f"custody ledger show {entry.index}"
-            raise UsageError("record", sha256, why, hint=hint)
+    found = standing.entry_with(case, sha256)
     if found is None:
         why = "it is for a release that is not in this ledger; nothing was entered"
         raise UsageError("record", sha256, why, hint="name the case that released it: --case DIR")
-    return found
+    index, data = found
+    name = f"ledger entry {index}"
+    release = handover.release_of(handover.parse(data, name), name)
+    for entry in standing.entries(case, [sha256]):
+        details = entry.event.details
+        if details.get("release") == sha256 and "received_by" in details:
+            why = f"the release was answered already, by entry {entry.index}; nothing was entered"
+            hint = f"custody ledger show {entry.index}"
+            raise UsageError("record", release.bundle, why, hint=hint)
+    return release
 
 
 # ---- a receipt that is signed

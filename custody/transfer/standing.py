@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from custody.case import Case
 from custody.errors import DifferenceError, FormatError, NotFoundError, UsageError
-from custody.formats import dsse, statement
+from custody.formats import canonical, dsse, statement
 from custody.formats.statement import Event
 from custody.handover import (
     COPIED,
@@ -23,7 +24,6 @@ from custody.handover import (
     is_copy_name,
     subject,
 )
-from custody.ledger.log import Log
 
 _SEALED, _DISPOSED = "sealed", "disposed"
 
@@ -154,30 +154,50 @@ def of(case: Case, bundle: str) -> Standing:
 def several(case: Case, bundles: Collection[str]) -> dict[str, Standing]:
     """The same of many bundles, in one reading."""
     found = {name: Standing(name) for name in bundles}
-    for entry in entries(case, next(iter(found)) if len(found) == 1 else ""):
+    for entry in entries(case, [name for name in found if name]):
         known = found.get(entry.event.words.get("item", ""))
         if known is not None:
             known.take(entry)
     return found
 
 
-def entries(case: Case, word: str = "") -> Iterator[Entry]:
-    """The events in the ledger of *case* that hold *word* anywhere, oldest first.
+def entries(case: Case, words: Collection[str]) -> Iterator[Entry]:
+    """The events in the ledger of *case* that hold any of *words* anywhere, oldest first.
 
     Entries of a form that is not known here are passed over; the ledger's own check names them.
 
     :raises DifferenceError: if the entries cannot be read.
     """
-    wanted = word.encode()
-    log: Log = case.log
-    try:
-        for index, data in enumerate(log.entries()):
+    wanted = [canonical.dump(word)[1:-1] for word in words]
+    needles = {part for word in wanted for part in dsse.spellings(word)}
+    with _readable(case):
+        for index, data in case.log.entries_with(needles):
+            if not any(needle in data for needle in needles):
+                continue
             try:
                 payload = dsse.load(data).payload
-                if wanted in payload:
+                if any(word in payload for word in wanted):
                     yield Entry(index, data, statement.load(payload))
             except FormatError:
                 continue
+
+
+def entry_with(case: Case, sha256: str) -> tuple[int, bytes] | None:
+    """The first entry whose bytes have this digest (hex), and its number.
+
+    :raises DifferenceError: if the entries cannot be read.
+    """
+    with _readable(case):
+        for index, data in enumerate(case.log.entries()):
+            if hashlib.sha256(data).hexdigest() == sha256:
+                return index, data
+    return None
+
+
+@contextmanager
+def _readable(case: Case) -> Iterator[None]:
+    try:
+        yield
     except (FormatError, NotFoundError) as err:
         hint = "custody ledger verify names what differs; nothing was written"
         raise DifferenceError("read ledger", case.directory, str(err), hint=hint) from err

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hands import Brought, Person, bring, content, details, entries, kinds
+
+from custody import case as cases
+from custody import clock, pump
+from custody.cli import exit_codes
+from custody.errors import StorageError
+from custody.identity.trust import Trust
+from custody.transfer import intake
+from custody.transfer.intake import Terms
 
 WHO = "H. Ost, Responder, City"
 
@@ -241,6 +251,73 @@ def test_a_copy_that_comes_back(desk: Person, case: Path, bundle: Path, tmp_path
     assert (found["copy"], found["label"]) == ("C1", f"{bundle.name}/C1")
     (none,) = take_in(desk, case, copy, "--copy", "C2", exit_code=12)
     assert none["outcome"] == "failed"
+
+
+def swap_for_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+def swap_for_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def shorten(path: Path) -> None:
+    os.truncate(path, 1)
+
+
+def lengthen(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+@pytest.mark.parametrize("change", [swap_for_link, swap_for_fifo, remove, shorten, lengthen])
+def test_a_bundle_that_changes_while_it_is_copied(
+    case: Path, brought: Brought, change: Callable[[Path], None]
+) -> None:
+    """Whatever is done to it meanwhile, it never counts as good, and nothing is followed."""
+    victim = next(brought.path.glob("data/**/access.log"))
+    told: list[int] = []
+
+    def progress(files: int, *_: Any) -> None:
+        told.append(files)
+        if len(told) == 1:
+            change(victim)
+
+    trust = Trust().with_signer(brought.fingerprint)
+    terms = Terms({"name": "H. Ost"}, {})
+    opened = cases.open_case(case)
+    arrived = intake.look(opened, brought.path, trust, terms, clock.now(), progress)
+    assert told
+    assert arrived.error is not None or arrived.differs
+    if arrived.error is not None:
+        assert exit_codes.for_error(arrived.error) == 10
+        assert "while it was copied" in arrived.why
+    assert b"root:" not in b"".join(content(case / "incoming").values())
+
+
+def test_a_disk_that_fills_up(
+    desk: Person, case: Path, brought: Brought, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle that could not be written is not taken in, and the case is as it was."""
+    full = OSError(errno.ENOSPC, "full")
+
+    def write(*_: Any) -> None:
+        raise full
+
+    monkeypatch.setattr(pump, "_write_some", write)
+    trust, terms = Trust().with_signer(brought.fingerprint), Terms({"name": "H. Ost"}, {})
+    opened = cases.open_case(case)
+    arrived = intake.look(opened, brought.path, trust, terms, clock.now(), lambda *_: None)
+    assert isinstance(arrived.error, StorageError)
+    assert "the disk is full" in arrived.why
+    assert kinds(desk, case) == ["case-opened"]
+    assert list((case / "bundles").iterdir()) == []
 
 
 DIES = """

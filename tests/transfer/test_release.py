@@ -221,6 +221,24 @@ def test_a_release_that_was_stopped(
     desk("verify", case, exit_code=0)
 
 
+def test_a_release_of_the_original_that_was_stopped(desk: Person, case: Path, bundle: Path) -> None:
+    """Entered and without its papers, it is given them by the same command."""
+    command = ["release", bundle, *WHY, "--original", "--case", case]
+    done = subprocess.run(
+        [sys.executable, "-c", DIES, "after", *command],
+        env={**desk.custody.environment(), "CUSTODY_HOME": str(desk.home)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 9
+    assert kinds(desk, case)[-1] == "released"
+    other = ["--to", "S. Else", "--purpose", "Review", "--authority", "Order 7"]
+    desk("release", bundle, *other, "--original", "--case", case, exit_code=2)
+    found = desk.json(*command)
+    assert found["finished"] is True
+    assert Path(found["note"]).is_file()
+    assert kinds(desk, case).count("released") == 1
+    desk("verify", case, exit_code=0)
+
+
 def test_a_key_to_sign_with_is_named(
     desk: Person, case: Path, bundle: Path, receiver: Person, tmp_path: Path
 ) -> None:
