@@ -98,7 +98,7 @@ def _generations(case: Case, path: bytes, at: datetime | None) -> list[str]:
 
 def _parts(case: Case, at: datetime | None) -> Iterator[Part]:
     for bundle in pieces.bundles(case.ledger, case.bundles):
-        if at is None or bundle.time <= at:
+        if (at is None or bundle.time <= at) and bundle.directory.exists():
             yield from bundle.parts()
 
 
