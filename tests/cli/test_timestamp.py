@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import Authority, request_for, serving
+from authority import Authority, openssl_agrees, request_for, serving
 
 REPLY = "application/timestamp-reply"
 
@@ -406,6 +406,10 @@ def test_the_ledger_is_stamped(custody: Any, case: Path, logs: Path, authority: 
     assert [name.partition("-")[0] for name in names] == ["2", "2"]
     assert [name.rpartition(".")[2] for name in names] == ["checkpoint", "tsr"]
     assert kinds(custody, case) == ["case-opened", "sealed", "timestamped"]
+    checkpoint, token = (case / "timestamps" / name for name in names)
+    text = b"".join(checkpoint.read_bytes().splitlines(keepends=True)[:3])
+    now = datetime.now(UTC)
+    assert openssl_agrees(case.parent, token.read_bytes(), text, authority.root, now)
     found = verified(custody, case)
     assert (found["verdict"], found["checks"][7]["status"]) == ("ok", "ok")
     assert found["clocks"]["authority"][0]["of"] == "checkpoint"
