@@ -54,11 +54,16 @@ def _has_receipt(case: Case, name: str) -> bool:
 
 
 def enter_pending(
-    case: Case, log_key: Signer, signers: Iterable[VerifierKey], wait_seconds: float
+    case: Case,
+    log_key: Signer,
+    signers: Iterable[VerifierKey],
+    wait_seconds: float,
+    only: str | None = None,
 ) -> tuple[dict[str, Entered], dict[str, str]]:
     """Enter every pending bundle and attachment under one checkpoint, and write the receipts.
 
     :param signers: whose statements may be entered.
+    :param only: look at this bundle and at nothing else that may be pending.
     :returns: where each bundle's statement stands; and, for those that were left alone, why.
     :raises LockedError: if another process keeps the case.
     :raises DifferenceError: if the ledger is not what its key last signed.
@@ -69,7 +74,7 @@ def enter_pending(
     refused: dict[str, str] = {}
     others: dict[str, list[bytes]] = {}
     with case.locked(wait_seconds):
-        for name in pending(case):
+        for name in pending(case) if only is None else [only]:
             lacking = intaken.missing(case, name, keys)
             if lacking is not None:
                 others[name] = lacking
@@ -88,7 +93,7 @@ def enter_pending(
             indexes.pop(name, None)
             others.pop(name, None)
         more = [entry for listed in others.values() for entry in listed]
-        more += attaching.pending(case, keys)
+        more += attaching.pending(case, keys) if only is None else []
         entered = _enter(case, log_key, found, indexes, more)
     return entered, refused
 

@@ -23,6 +23,7 @@ class Destination:
     """Where bundles go: a directory, or a case with the key of its ledger.
 
     :ivar signers: whose left-over bundles may be entered along with this one.
+    :ivar alone: enter this bundle and look for no left-over ones, as a watch does that seals often.
     :ivar wait_seconds: how long to wait, at the end, while another process writes to the case.
     """
 
@@ -31,6 +32,7 @@ class Destination:
     log_key: Signer | None = None
     signers: Sequence[VerifierKey] = ()
     wait_seconds: float = WAIT_SECONDS
+    alone: bool = False
 
     @property
     def bundles(self) -> Path:

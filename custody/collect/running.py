@@ -212,10 +212,11 @@ def _standing(plan: Plan, staged: Path, collected: Collected) -> str:
 def _enter(destination: Destination, collected: Collected) -> None:
     if destination.case is None or destination.log_key is None:
         return
-    entered, collected.refused = entering.enter_pending(
-        destination.case, destination.log_key, destination.signers, destination.wait_seconds
-    )
     name = collected.bundle_id
+    entered, collected.refused = entering.enter_pending(
+        destination.case, destination.log_key, destination.signers, destination.wait_seconds,
+        name if destination.alone else None,
+    )  # fmt: skip
     if name in collected.refused:
         raise NotFoundError("enter bundle", collected.path, collected.refused[name])
     # Another collection that came first enters what it finds, ours too.

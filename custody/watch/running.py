@@ -87,7 +87,7 @@ class Watch:
         self.bundles = self.preserved = self.alarms = 0
         self.last_seal: datetime | None = None
         self._pace = Pace(settings.rate)
-        self._stop = False
+        self._stop = self._left_over = False  # a bundle that could not be entered yet
         self._sources: Sources | None = None
         self._clock = time.time() - time.monotonic()
         self._pass_took = self._next_pass = 0.0
@@ -245,7 +245,9 @@ class Watch:
                 self._plan(self._sources), self.keeper.signer, self.keeper.actor, now=self.now,
                 published=published, source=sealing.records,
             )  # fmt: skip
+            self._left_over = False
         except CustodyError as err:
+            self._left_over = bool(done) or self._left_over
             self.told.trouble(err)
         if not done:
             return
@@ -259,7 +261,7 @@ class Watch:
     def _plan(self, found: Sources) -> Plan:
         destination = Destination(
             self.keeper.case.directory, self.keeper.case, self.keeper.log_key,
-            [self.keeper.signer.key], _WAIT_SECONDS,
+            [self.keeper.signer.key], _WAIT_SECONDS, alone=not self._left_over,
         )  # fmt: skip
         return Plan(
             self.request, destination, found, self._rules(found), self.accounts, Survey(), "", ()
