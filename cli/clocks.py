@@ -33,12 +33,15 @@ def show(clocks: Clocks) -> None:
 
 
 def _what(reading: Reading) -> str:
-    return ", over a checkpoint of the ledger" if reading.of == "checkpoint" else ""
+    if reading.of != "checkpoint":
+        return ""
+    return ", over a checkpoint" + (" and its last entry" if reading.host else "")
 
 
 def _distance(reading: Reading, host: datetime | None) -> str:
     from custody.verify.clocks import spelled
 
+    host = reading.host or host
     if host is None:
         return ""
     after = reading.time.replace(microsecond=0) - host

@@ -27,20 +27,30 @@ class Reading:
     :ivar of: what they were shown: the ``signature`` of a statement, or a ``checkpoint`` of the
         ledger in which it is entered.
     :ivar accuracy: how far the true time may be from it, where they say so.
+    :ivar host: the host's time of what they were shown, where that is not the one of the whole:
+        of the last entry under a checkpoint.
     """
 
     name: str
     time: datetime
     of: Literal["signature", "checkpoint"]
     accuracy: timedelta | None = None
+    host: datetime | None = None
 
     @property
     def latest(self) -> datetime:
         """It existed at this moment at the latest."""
         return self.time + (self.accuracy or timedelta(0))
 
+    def ahead(self, host: datetime | None) -> timedelta:
+        """By how much the host's clock ran ahead of this one, beyond its accuracy."""
+        host = self.host or host
+        ahead = timedelta(0) if host is None else host - self.latest
+        return ahead if ahead > _SECOND else timedelta(0)
+
     def as_json(self, host: datetime | None) -> dict[str, Any]:
         """Every field, and how many seconds it is after the host's time; below 0, before it."""
+        host = self.host or host
         after = None if host is None else int((self.time - host).total_seconds() // 1)
         accuracy = None if self.accuracy is None else self.accuracy // timedelta(milliseconds=1)
         return {
@@ -74,11 +84,8 @@ class Clocks:
 
     @property
     def ahead(self) -> timedelta:
-        """By how much the host's clock ran ahead of somebody else's, beyond their accuracy."""
-        if self.host is None or self.first is None:
-            return timedelta(0)
-        ahead = self.host - self.first.latest
-        return ahead if ahead > _SECOND else timedelta(0)
+        """By how much the host's clock ran ahead of the one that binds most."""
+        return timedelta(0) if self.first is None else self.first.ahead(self.host)
 
     def as_json(self) -> dict[str, Any]:
         """The three, for ``--json``."""

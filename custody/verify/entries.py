@@ -27,6 +27,7 @@ class Entries:
     """What the entries came to, and what they say of the bundles of their case.
 
     :ivar bound: by when each entry existed, as stamps and witnesses say.
+    :ivar dated: the entries whose own time is to be kept, by number; and those times.
     :ivar named: the fingerprints of the signers that the verifier named for this once.
     :ivar is_by_named: one of them has signed an entry.
     :ivar opened: the event ``case-opened``.
@@ -46,6 +47,8 @@ class Entries:
     trust: Trust
     named: frozenset[str] = frozenset()
     bound: Bound = unbound
+    dated: frozenset[int] = frozenset()
+    times: dict[int, datetime] = field(default_factory=dict)
     is_by_named: bool = False
     opened: Event | None = None
     sealed: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -80,6 +83,8 @@ class Entries:
         self._judge(index, envelope, event)
         if event is not None:
             self.last_time = event.time
+            if index in self.dated:
+                self.times[index] = event.time
             self._note(index, envelope, event)
         return "trusted"
 
@@ -89,6 +94,7 @@ class Entries:
             self.sealed,
             self.attached,
             self.tokens,
+            self.times,
             self.disposed,
             self.unknown,
             self.problems,

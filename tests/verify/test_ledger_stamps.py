@@ -255,3 +255,18 @@ def test_witnesses_date_entries_when_the_quorum_is_met(case: Path) -> None:
     document = found.as_json()["clocks"]["witness"]
     assert document[0]["after_host_seconds"] == -9 * 86_400
     assert document[0]["accuracy_milliseconds"] is None
+
+
+def test_a_clock_that_ran_ahead_at_the_desk_is_told(case: Path, authority: Authority) -> None:
+    """Each stamp over a checkpoint is held against the last entry under it, and no later one."""
+    stamp_ledger(case, authority, NOW + DAY)
+    enter(case, Event("noted", NOW + 5 * DAY, ACTOR))
+    trust = believing(TRUST, authority)
+    found = verify_case(case, trust, now=NOW + 9 * DAY)
+    (reading,) = found.as_json()["clocks"]["authority"]
+    assert reading["after_host_seconds"] == 86_400
+    assert not any("ran ahead" in remark.message for remark in found.remarks)
+    stamp_ledger(case, authority, NOW + 2 * DAY, entered=False)
+    found = verify_case(case, trust, now=NOW + 9 * DAY)
+    (said,) = [remark.message for remark in found.remarks if "ran ahead" in remark.message]
+    assert "2 days, 23 h 59 min" in said

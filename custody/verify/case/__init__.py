@@ -73,12 +73,13 @@ def verify_case(
     if not path.is_dir():
         raise NotFoundError("verify", path, "there is no such directory")
     docket = Docket(CHECKS)
-    believed = certifying.believe_ledger(trust, LedgerReader(path / "ledger"))  # (4)
+    reader = LedgerReader(path / "ledger")
+    time = LedgerTime(path, reader, trust, now)
+    believed = certifying.believe_ledger(trust, reader, time.latest)  # (4)
     for where, text in believed.said:
         docket.remark(where, text)
     trust = believed.trust
-    time = LedgerTime(path, LedgerReader(path / "ledger"), trust, now)
-    entries = Entries(trust, frozenset(named), time.latest)
+    entries = Entries(trust, frozenset(named), time.latest, time.dated())
     parts.layout(path, docket)  # (2)
     record = parts.read_record(path, docket)
     report, was_read = None, True

@@ -75,13 +75,19 @@ class LedgerTime:
         index = self._entered.get(token)
         return index is not None and bounding.covers(self._lasting, index, ends)
 
+    def dated(self) -> frozenset[int]:
+        """The last entry under each stamp: its time is what the stamp's is held against."""
+        return frozenset(size - 1 for size in (self._size, *(s.size for s in self.bounds.stamps)))
+
     def case_clocks(self) -> Clocks:
         """The clocks of the case as a whole: of its last entry, and of every stamp."""
+        times = {} if self._entries is None else self._entries.times
         host = None if self._entries is None else self._entries.last_time
         stamps = tuple(
-            Reading(each.opinion.authority, each.token.moment, "checkpoint", each.token.accuracy)
+            Reading(each.opinion.authority, each.token.moment, "checkpoint", each.token.accuracy,
+                    times.get(each.size - 1))
             for each in self.bounds.stamps
-        )
+        )  # fmt: skip
         return Clocks(host, stamps, self._witnessed.witness)
 
 
@@ -110,6 +116,10 @@ def check(path: Path, time: LedgerTime, entries: Entries, bundles: Bundles, dock
         ends = stamp.opinion.ends
         if ends is not None and ends < now and not time.covers(stamp.token.sha256, ends):
             docket.remark(stamp.name, f"{ended(stamp.opinion)}; {UNCOVERED}")
+    for item in (*time.case_clocks().authority, *time.case_clocks().witness):
+        if ahead := item.ahead(None):
+            said = f"the last entry under a stamp by {item.name} has a time after it: its signer's"
+            docket.remark("ledger", f"{said} clock ran ahead by {reading.spelled(ahead)}")
     for name in _strange(path):
         docket.remark(f"{places.LEDGER}/{name}", "no time stamp of the ledger; it is not looked at")
     _gone(path, entries, bundles, docket)
