@@ -129,6 +129,7 @@ def show(
     Its fields, its signature, and whether the checkpoint covers it.
     Exit 10 if the signature is wrong or the entry is not in the tree.
     """
+    from custody import certifying
     from custody.identity import trust as store
 
     place = ledger_where.find("ledger show", ledger)
@@ -142,7 +143,9 @@ def show(
         published = reader.checkpoint()
         reader.receipt(number)  # raises where the tiles do not lead from it to the root
     believed = store.load(options.trust_directory(trust))
-    document = _entry_document(number, data, believed, _dated(place, believed))
+    dated = _dated(place, believed)
+    believed = certifying.believe_ledger(believed, place.reader, dated).trust
+    document = _entry_document(number, data, believed, dated)
     document |= {"origin": published.checkpoint.origin, "size": published.size}
     view = ledger_where.view(number, data)
     if console.mode().json:
@@ -215,6 +218,7 @@ def verify(
     tile, signature and the root agree, and it only grew.  10: something differs.  11: a key that
     would be needed is not in the trust folder.
     """
+    from custody import certifying
     from custody.identity import trust as store
     from custody.ledger.believed import by_trust
     from custody.ledger.check import check
@@ -223,12 +227,16 @@ def verify(
     believed = store.load(options.trust_directory(trust))
     given = [ledger_where.given_checkpoint(path) for path in checkpoint or ()]
     memory = ledger_where.memory()
+    dated = _dated(place, believed)
+    after = certifying.believe_ledger(believed, place.reader, dated)
+    for where, text in after.said:
+        console.remark(f"{where}: {text}")
     with console.Progress("checking the ledger") as progress:
         report = check(
             place.reader.directory,
             place.reader.origin,
             (),
-            by_trust(believed, _dated(place, believed)),
+            by_trust(after.trust, dated),
             progress.entries,
             policy=believed.policy,
             memory=memory,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -18,11 +18,18 @@ from custody.identity.trust import Trust
 from custody.ledger.reader import LedgerReader
 
 QUORUM = "key_quorum"
-_PAYLOAD = b'{"payload":"'
-_WANTED = tuple(b'"type":"%s"' % kind.encode() for kind in (ADDED, REVOKED, OPENED))
+_WANTED = [
+    spelling
+    for kind in (ADDED, REVOKED, OPENED)
+    for spelling in dsse.spellings(f'"type":"{kind}"'.encode())
+]
 
-MomentOf = Callable[[Envelope], datetime | None]
-"""A trusted time by which an envelope was signed, if there is one."""
+MomentOf = Callable[[str, Envelope], datetime | None]
+"""A trusted time by which an envelope was signed, if there is one; by where it stands, and itself.
+"""
+Bound = Callable[[int], datetime | None]
+"""A trusted time by which an entry was there, if there is one."""
+_ENTRY = "ledger: entry "
 
 
 class Said(NamedTuple):
@@ -40,7 +47,11 @@ class Believed:
     said: tuple[Said, ...] = ()
 
 
-def _unknown(_envelope: Envelope) -> datetime | None:
+def _unknown(_where: str, _envelope: Envelope) -> datetime | None:
+    return None
+
+
+def _undated(_index: int) -> datetime | None:
     return None
 
 
@@ -81,14 +92,18 @@ def believe(
     return Believed(replace(after, vouched=(*after.vouched, *vouched)), tuple(said))
 
 
-def believe_ledger(trust: Trust, ledger: LedgerReader, moment_of: MomentOf = _unknown) -> Believed:
+def believe_ledger(trust: Trust, ledger: LedgerReader, bound: Bound = _undated) -> Believed:
     """The same, from what desks entered in a ledger, and with the quorum that its case asks for.
 
     The quorum is then that of the trust returned.  Entries that cannot be read end the reading:
     whoever checks the ledger itself says what is wrong with them.
 
-    :param moment_of: a trusted time by which an entry was there.
+    :param bound: a trusted time by which an entry was there: a stamped or witnessed checkpoint.
     """
+
+    def moment_of(where: str, _envelope: Envelope) -> datetime | None:
+        return bound(int(where.removeprefix(_ENTRY)))
+
     quorum, found = 1, list[tuple[str, Envelope]]()
     for where, envelope in _of_keys(ledger):
         asked = _quorum_of(envelope)
@@ -103,19 +118,12 @@ def believe_ledger(trust: Trust, ledger: LedgerReader, moment_of: MomentOf = _un
 def _of_keys(ledger: LedgerReader) -> Iterator[tuple[str, Envelope]]:
     """The few entries that can matter here, found without parsing the many others."""
     try:
-        for index, data in enumerate(ledger.entries()):
-            payload = data[len(_PAYLOAD) : data.find(b'"', len(_PAYLOAD))]
-            if any(word in _decoded(payload) for word in _WANTED):
-                yield f"ledger: entry {index}", dsse.load(data)
+        for index, data in ledger.entries_with(_WANTED):
+            if any(spelling in data for spelling in _WANTED):
+                with suppress(FormatError):
+                    yield f"{_ENTRY}{index}", dsse.load(data)
     except CustodyError:
         return
-
-
-def _decoded(payload: bytes) -> bytes:
-    try:
-        return base64.b64decode(payload)
-    except ValueError:  # no envelope; the ledger's own check says so
-        return b""
 
 
 def _quorum_of(envelope: Envelope) -> int | None:
@@ -186,7 +194,7 @@ def _vouch(
 ) -> list[TrustedSigner]:
     by_key: dict[str, list[tuple[str, KeyEvent]]] = {}
     for where, event, envelope in events:
-        why = _why_not_vouched(trust, event, moment_of(envelope))
+        why = _why_not_vouched(trust, event, moment_of(where, envelope))
         if why:
             said.append(Said(where, f"a certificate is not believed: {why}"))
         elif trust.signer_for(event.fingerprint) is None:

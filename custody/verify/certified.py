@@ -31,7 +31,7 @@ def believe(bag: Path, inside: Inside, trust: Trust, docket: Docket, latest: Lat
     if not listed:
         return trust
 
-    def moment_of(envelope: Envelope) -> datetime | None:
+    def moment_of(_where: str, envelope: Envelope) -> datetime | None:
         known = (latest.get(line.sig) for line in envelope.signatures)
         return min((moment for moment in known if moment is not None), default=None)
 

@@ -352,3 +352,34 @@ def test_a_case_may_ask_for_two_desks(tmp_path: Path) -> None:
     enter(directory, vouch(SECOND))
     assert check_case(directory, trust).verdict == "ok"
     assert case.ledger.checkpoint().size == 4
+
+
+def test_an_entry_by_a_desk_s_old_key_counts_where_the_ledger_dates_it(case: Path) -> None:
+    """A trusted time of the entry stands in for a stamp over the certificate itself."""
+    enter(case, vouch())
+    reader = cases.open_case(case).ledger
+    ended = folder(DESK, valid_until=NOW + DAY)
+    assert certifying.believe_ledger(ended, reader).trust.vouched == ()
+    late = certifying.believe_ledger(ended, reader, lambda _: NOW + DAY)
+    assert late.trust.vouched == ()
+    dated = certifying.believe_ledger(ended, reader, lambda index: NOW if index == 3 else None)
+    assert [item.fingerprint for item in dated.trust.vouched] == [HOST.key.fingerprint()]
+
+
+def test_a_ledger_alone_is_judged_by_what_desks_entered(case: Path, custody: Any) -> None:
+    """`ledger verify` and `ledger show` believe a certified key as `verify` does."""
+    from custody.identity import trusting
+
+    home = custody.home / "trust"
+    trusting.add_log(home, LOG.key)
+    for signer in folder(DESK).signers:
+        trusting.add_signer(home, signer)
+    custody("ledger", "verify", "--case", case, exit_code=11)
+    custody("ledger", "show", "1", "--case", case, exit_code=0)
+    enter(case, vouch())
+    custody("ledger", "verify", "--case", case, exit_code=0)
+    assert "OK" in custody("ledger", "show", "1", "--case", case, exit_code=0).stdout
+    enter(case, revoke(at=NOW - DAY))
+    done = custody("ledger", "verify", "--case", case)
+    assert done.returncode in (10, 11)
+    assert "was revoked at" in done.stderr
