@@ -129,9 +129,17 @@ def _troubles(one: Arrived) -> Iterator[str]:
         if one.unlike:
             yield f"{one.path}: {one.unlike}"
     elif one.outcome == "not-verified":
-        yield f"{one.path} was received, and not verified: nobody here trusts its signer"
+        yield f"{one.path} was received, and not verified: {_what_is_missing(one)}"
     elif one.why:
         yield f"{one.path}: {one.why}"
+
+
+def _what_is_missing(one: Arrived) -> str:
+    checks = () if one.found is None else one.found.checks
+    left = (check for check in checks if check.required and check.status == "not-checked")
+    return next(
+        (f"{check.name}: {check.detail}" for check in left), "nobody here trusts its signer"
+    )
 
 
 def document(one: Arrived) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def missing(case: Case, name: str, keys: Mapping[str, VerifierKey]) -> list[byte
         of_intake = pinned != "" and pins(event) == pinned and event.details.get("bundle") == name
         if not of_intake and event.kind != certifying.ADDED:
             continue
-        is_entered = case.ledger.find(entry) is not None
+        is_entered = case.ledger.find(entry, _not_before(event)) is not None
         if not is_entered and not _is_by(envelope, event, keys):
             continue
         is_taken_in = is_taken_in or of_intake
@@ -84,6 +84,12 @@ def _events(case: Case, name: str) -> Iterator[tuple[Envelope, Event, bytes]]:
         origin = (event.ledger or {}).get("origin")
         if origin == case.origin and event.words.get("item") == name:
             yield envelope, event, data
+
+
+def _not_before(event: Event) -> int:
+    """The least number that an event's entry can have: it was signed after these entries."""
+    size = (event.ledger or {}).get("size")
+    return size if type(size) is int and size >= 0 else 0
 
 
 def _is_by(envelope: Envelope, event: Event, keys: Mapping[str, VerifierKey]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from custody import certifying, durable
 from custody.bundle import layout
-from custody.errors import CustodyError, NotFoundError, UsageError
+from custody.errors import CustodyError, NotFoundError, StorageError, UsageError
 from custody.formats import vkey
 from custody.handover import ORIGINAL, RECEIVED, REFUSED
 from custody.identity.trust import Trust
@@ -78,7 +78,12 @@ def admit(
         listed = [envelope for one in admitted for envelope in one.envelopes]
         if not listed:
             return
-        index = writing.append(listed)
+        try:
+            index = writing.append(listed)
+        except StorageError as err:
+            hint = "make room; the next custody receive or collect into the case enters them"
+            why = f"{err.why}; what was published is not entered yet"
+            raise StorageError(err.what, err.thing, why, hint=hint) from err
     for one in admitted:
         index += len(one.envelopes)
         one.arrived.entry = index - 1

@@ -238,6 +238,22 @@ def test_it_goes_into_the_receivers_own_case(
     trusting("receive", copy, "--case", own, "-o", tmp_path / "again.json", exit_code=2)
 
 
+def test_attachments_that_came_along_are_no_failure(
+    desk: Person, case: Path, bundle: Path, trusting: Person, root: Path, tmp_path: Path
+) -> None:
+    """What was attached elsewhere and handed over is named by the intake, and so accounted for."""
+    record = root / "sample_logs" / "incident.yaml"
+    desk("obligations", record, bundle.name, "--attach", "--case", case, exit_code=0)
+    desk("release", bundle, *TO, "--with-attachments", "--copy-to", tmp_path / "out", "--case",
+         case, exit_code=0)  # fmt: skip
+    own = tmp_path / "own"
+    trusting("init", own, "--number", "P-1", "--no-passphrase", exit_code=0)
+    found = trusting.json("receive", tmp_path / "out" / bundle.name, "--case", own)
+    (name,) = (path.name for path in (own / "bundles" / bundle.name / "attachments").iterdir())
+    assert details(entries(trusting, own)[found["intake"]["entry"]])["attachments"] == [name]
+    trusting("verify", own, exit_code=0)
+
+
 def test_what_was_changed_is_kept_apart_in_the_receivers_case(
     copy: Path, trusting: Person, tmp_path: Path
 ) -> None:
