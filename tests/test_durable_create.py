@@ -42,7 +42,7 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         "no /proc": Without("link", errno.ENOENT),
     }
     if request.param in broken:
-        monkeypatch.setattr(durable, "os", broken[request.param])
+        monkeypatch.setattr(durable.single, "os", broken[request.param])
     return str(request.param)
 
 

@@ -49,7 +49,8 @@ class FaultyOs:
 
     def patched(self, patch: pytest.MonkeyPatch) -> None:
         """Lay it under everything that writes durably."""
-        patch.setattr(durable, "os", self)
+        for room in (durable.basics, durable.group, durable.locks, durable.single):
+            patch.setattr(room, "os", self)
         patch.setattr(Path, "mkdir", lambda *args, **kw: self._call(REAL_MKDIR, args, kw))
 
     def _call(self, real: Any, args: Any, kw: Any, *, counts: int = 1) -> Any:
