@@ -35,6 +35,7 @@ COMMANDS = {
     "obligations": ("obligations", "Say who must be told, by when, and why."),
     "notice": ("notice", "Draft a notice, and enter what was sent."),
     "hold": ("hold", "Enter a law-enforcement hold on notices, and its end."),
+    "verifier": ("verifier", "Print a program in one file that checks evidence without custody."),
     "ledger": ("ledger", "Look into the ledger of a case, and check it."),
     "key": ("key", "Make and show signing keys."),
     "trust": ("trust", "Say whose keys to believe, and since when."),

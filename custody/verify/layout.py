@@ -71,6 +71,8 @@ def _top(top: Listing, docket: Docket) -> None:
             docket.found(LAYOUT, name, "nothing", "a file", why)
         elif name not in layout.TOP_LEVEL:
             docket.found(LAYOUT, name, "nothing", "something", "a name that no bundle has")
+    if layout.ATTACHMENTS in top.files:
+        docket.found(LAYOUT, layout.ATTACHMENTS, "a directory", "a file", "not what a bundle has")
     for name in _DIRECTORIES:
         if name not in top.directories:
             docket.found(LAYOUT, name, "a directory", "nothing", "a part of the bundle is missing")

@@ -170,6 +170,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], set[int]]] = {
     "unknown name in custody/": (lambda bag: (bag / "custody" / "x").write_bytes(b""), {1}),
     "unknown name in seal/": (lambda bag: (bag / "seal" / "x").write_bytes(b""), {1}),
     "unknown directory in seal/": (lambda bag: (bag / "seal" / "x").mkdir(), {1}),
+    "file for the attachments": (lambda bag: (bag / "attachments").write_bytes(b""), {1}),
     "link at the top": (lambda bag: (bag / "attachments").symlink_to("/"), {1}),
     "huge tag file": (_huge_tag_file, {2, 3}),
     "huge line in the inventory": (_huge_inventory_line, {3, 5}),
