@@ -5,9 +5,11 @@ It only reads, without a key, and works on read-only media and on a copy of the 
 
 from __future__ import annotations
 
+import os
 import shutil
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,6 +74,7 @@ def history(
         why = "they contradict each other"
         raise UsageError("read the command line", "--markdown and --json", why, hint="choose one")
     place = ledger_where.find(f"history {item}".strip(), ledger)
+    item = _named(item)
     believed = store.load(options.trust_directory(trust))
     given = [ledger_where.given_checkpoint(path) for path in checkpoint or ()]
     memory = ledger_where.memory()
@@ -93,6 +96,13 @@ def history(
     else:
         _show(found)
     return _CODES.get(found.verdict, exit_codes.GAPS if found.gaps else exit_codes.OK)
+
+
+def _named(item: str) -> str:
+    """The item; of a bundle that is named by where it lies, its id."""
+    if item and (Path(item) / "bagit.txt").is_file():
+        return Path(os.path.realpath(item)).name
+    return item
 
 
 def _document(found: Timeline) -> dict[str, Any]:

@@ -116,7 +116,8 @@ class Story:
 
     def release(self, number: str, to: str = READER, exit_code: int = 0) -> Any:
         """The desk makes a numbered copy and releases it."""
-        key = ("--to-key", self.keys(self.reader)[0]["vkey"]) if to == READER else ()
+        own = (key["vkey"] for key in self.keys(self.reader) if key["use"] == "signer")
+        key = ("--to-key", next(own)) if to == READER else ()
         (self.handed / number).mkdir(parents=True)
         return self.desk("release", self.original, "--to", to, *key, *WHY, "--copy-to",
                          self.handed / number, "--case", self.case, "--via", "by hand",

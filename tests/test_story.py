@@ -174,6 +174,23 @@ def test_the_investigator_reads_the_same_history(at: Callable[[str], Story]) -> 
     assert "received on paper, not countersigned" in on_paper[0]
 
 
+def test_the_investigator_keeps_a_case_of_her_own(at: Callable[[str], Story]) -> None:
+    """Taken into another case, the copy goes on there: each ledger has its half, and no gap."""
+    story = at("released")
+    other = ("--case", story.base / "hers")
+    story.reader("init", story.base / "hers", "--number", "EP-9", "--no-passphrase")
+    story.reader("receive", story.handed_over("1"), *other, "--evidence-number", "EP-1")
+    story.record("1")
+    theirs = story.history(f"{NUMBER}/C1")
+    assert theirs["gaps"] == []
+    assert theirs["holders"][0]["person"]["name"] == "Rita Reader"
+    hers = story.reader.said("history", "EP-1", *other)
+    assert hers["gaps"] == []
+    assert hers["holders"][0]["person"]["name"] == "Rita Reader"
+    assert f"released as {NUMBER}/C1" in hers["events"][-1]["summary"]
+    story.reader("verify", story.base / "hers")
+
+
 # ---- tampering, at each stop
 
 

@@ -14,7 +14,7 @@ from custody import clock
 from custody.formats.statement import Actor
 from custody.history import gaps, persons, register, telling
 from custody.history.register import Register, text
-from custody.history.values import Gap, Holder, Step
+from custody.history.values import Gap, Holder, State, Step
 
 _ORIGINAL = ""
 _SPEECH = (register.CORRECTED, "noted", "timestamped", "verified", "attached")
@@ -32,6 +32,7 @@ class _Track:
     label: str
     holder: Actor | None = None
     since: Step | None = None
+    time: str = ""
     how: str = ""
     in_case: bool = False
     open: dict[int, Step] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class _Track:
 
     def moves_to(self, person: Actor, step: Step, how: str, *, in_case: bool) -> None:
         self.holder, self.since, self.how, self.in_case = person, step, how, in_case
+        self.time = step.time if in_case else received_at(step)
         self.disposed = None
 
 
@@ -237,6 +239,7 @@ class Chain:
             self._found(gaps.NEVER_HELD, step, why)
             track.holder = step.actor
         track.since, track.how, track.disposed = step, "disposed", step
+        track.time = text(step.details, "disposed_at") or step.time
 
     def _after_disposal(self, step: Step) -> None:
         track = self._tracks.get(step.copy)
@@ -299,11 +302,15 @@ def _is_over(release: Step, time: str) -> bool:
 def _holder(bundle: str, track: _Track, person: Actor, since: Step) -> Holder:
     newest = list(track.open.values())[-1:]
     to = persons.read(newest[0].details.get("to")) if newest else None
-    gone = track.disposed is not None
-    sentence = telling.holder(track.label, person, since.time, track.how, to=to, is_gone=gone)
-    state = "disposed" if gone else "on-the-way" if to is not None else "held"
-    return Holder(bundle, track.copy, track.label, person, since.index, since.time, track.how,
-                  state, to, sentence)  # type: ignore[arg-type]  # fmt: skip
+    state: State = "held" if to is None else "on-the-way"
+    if track.disposed is not None:
+        state = "disposed"
+    said = telling.holder(
+        track.label, person, track.time, track.how, to=to, is_gone=state == "disposed"
+    )
+    return Holder(
+        bundle, track.copy, track.label, person, since.index, track.time, track.how, state, to, said
+    )
 
 
 def receiver(step: Step) -> Actor:

@@ -34,7 +34,9 @@ def _received(details: Mapping[str, Any], label: str) -> str:
     again = "; it was held already" if details.get("already_held") is True else ""
     if text(details, "copy"):
         return f"{label} came back{by}"
-    return f"{label} received{by}{again}"
+    there = text(details, "label") if text(details, "release") else ""
+    name = f", released as {there}" if there else ""
+    return f"{label} received{by}{name}{again}"
 
 
 def _refused(details: Mapping[str, Any], label: str) -> str:

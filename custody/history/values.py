@@ -166,7 +166,8 @@ class Holder:
 
     :ivar label: what is held, as in :class:`Step`; *copy* is empty for the original.
     :ivar person: the last one who is shown to have it.
-    :ivar since: the number of the entry that shows it, and its *time*.
+    :ivar since: the number of the entry that shows it.
+    :ivar time: since when: by whoever signed for it, else as the entry says.
     :ivar how: ``sealed``, ``received``, ``copied``, ``countersigned``, ``on paper`` or
         ``not countersigned``: what shows that the person has it.
     :ivar state: ``on-the-way``: released to *to*, and neither received nor refused so far;

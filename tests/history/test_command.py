@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from authority import Authority
 
 NUMBER = "E-003"
 CLERK = ("--person", "A. Clerk", "--organization", "City of Example")
@@ -78,6 +80,7 @@ def test_every_name_of_an_item(custody: Any, case: Path, log: str) -> None:
     for name in (bundle.name, NUMBER, told(custody, case)["bundles"][0]["sha256"]):
         document = told(custody, case, name)
         assert (document["kind"], document["bundles"][0]["id"]) == ("bundle", bundle.name)
+    assert told(custody, case, str(bundle) + "/")["item"] == bundle.name
     for document in (told(custody, case), told(custody, case, "26-7")):
         assert [event["type"] for event in document["events"]] == ["case-opened", "sealed"]
     assert [event["type"] for event in file["events"]] == ["sealed"]
@@ -345,6 +348,22 @@ def test_dispose_deletes_nothing(custody: Any, case: Path) -> None:
     assert told(custody, case, NUMBER)["gaps"] == []
 
 
+def test_two_who_dispose_at_once(custody: Any, case: Path) -> None:
+    """Of two who enter the same disposal at once, one is told that it is entered already."""
+    gone = ("dispose", NUMBER, "--authority", "x", "--method", "y", "--case", case)
+    run = [
+        subprocess.Popen(
+            custody.command(*gone), env=custody.environment(), stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    said = [process.communicate()[1] for process in run]
+    codes = sorted(process.returncode for process in run)
+    assert codes in ([0, 2], [0, 13]), said
+    assert size(custody, case) == 3
+
+
 def test_a_copy_disposed_of_excuses_no_missing_original(custody: Any, case: Path) -> None:
     """That a copy is gone does not explain where the original is: verify fails."""
     bundle = bundle_of(case)
@@ -362,3 +381,25 @@ def test_a_case_that_is_not_ours_to_write(custody: Any, case: Path, tmp_path: Pa
     done = custody("note", NUMBER, "x", "--case", case, env=home, exit_code=12)
     assert "nothing was written" in done.stderr
     assert size(custody, case) == 2
+
+
+def test_other_clocks_are_shown(custody: Any, case: Path, tmp_path: Path) -> None:
+    """A stamp over the ledger says by when each entry existed; one on a bundle is shown itself."""
+    authority = Authority(tmp_path / "tsa")
+    (tmp_path / "root.pem").write_bytes(authority.root)
+    custody("trust", "add", "tsa", tmp_path / "root.pem", "--name", "example", exit_code=0)
+    with authority.serving() as url:
+        stamp = ("timestamp", "--tsa", url, "--case", case)
+        custody(*stamp, bundle_of(case), exit_code=0)
+        custody(*stamp, "--ledger", exit_code=0)
+    custody("note", NUMBER, "later", "--case", case, exit_code=0)
+    events = told(custody, case)["events"]
+    assert [event["type"] for event in events] == [
+        "case-opened", "sealed", "timestamped", "timestamped", "noted",
+    ]  # fmt: skip
+    dated = [event.get("not_later_than", {}).get("by") for event in events]
+    assert dated == ["example", "example", "example", None, None]
+    assert events[2]["details"]["time"] <= events[0]["not_later_than"]["time"]
+    done = custody("history", "--case", case, exit_code=0)
+    assert "the ledger's checkpoint of 3 entries time-stamped by" in " ".join(done.stdout.split())
+    assert "says example" in done.stdout

@@ -61,6 +61,7 @@ def test_who_countersigned_holds_it(bench: Bench) -> None:
     original, copy = bench.told().holders
     assert (original.person.name, original.how) == ("Ada Clerk", "sealed")
     assert (copy.person.name, copy.how, copy.state) == ("Rita Reader", "countersigned", "held")
+    assert (copy.since, copy.time) == (4, moment(3.5))
     (alone,) = bench.told(f"{NUMBER}/C1").holders
     assert alone == copy
 
