@@ -132,6 +132,7 @@ def verify_bundle(
             _swapped(sealed, expect, named)
             or _hint(sealed, signer, verdict, docket.is_forbidden)
             or _incomplete(path, lacking, verdict)
+            or stamps.hint(path, signer, tokens, checks, now)
         ),
         bundle_id=found.bundle_id,
         signer=signer,

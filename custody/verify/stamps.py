@@ -9,6 +9,7 @@ the checkpoint under which the statement is entered was stamped, or signed by a 
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from custody.stamping.token import Token
 from custody.verify.clocks import Clocks, Reading, spelled
 from custody.verify.docket import Docket
 from custody.verify.layout import Inside
+from custody.verify.result import Check
 from custody.verify.seal import TIME_STAMP, VALIDITY, Sealed
 
 
@@ -284,6 +286,28 @@ def _remarks(
         ends = stamp.opinion.ends
         if ends is not None and ends < now and not ledger.covers(stamp.token.sha256, ends):
             docket.remark(stamp.path, f"{ended(stamp.opinion)}; {UNCOVERED}")
+
+
+def hint(
+    path: Path, signer: TrustedSigner | None, found: Tokens, checks: Sequence[Check], now: datetime
+) -> str:
+    """What would date the signature, where a trusted time is all that is missing."""
+    missed = [item.number for item in checks if item.required and item.status == "not-checked"]
+    if signer is None or not missed or not {VALIDITY, TIME_STAMP}.issuperset(missed):
+        return ""
+    if any(item.status == "fail" for item in checks):
+        return ""
+    if found.unknown:
+        return (
+            "get the root certificate of the stamp's authority from a channel that you trust, then:"
+            " custody trust add tsa FILE"
+        )
+    if found.good or signer.why_not_valid_at(now):
+        return ""  # a stamp of today would come too late
+    return (
+        "while the key counts, a stamp still shows that it signed before its end:"
+        f" custody timestamp {shlex.quote(str(path))} --tsa URL"
+    )
 
 
 UNCOVERED = (

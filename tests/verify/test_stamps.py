@@ -130,6 +130,16 @@ def test_stripping_a_stamp_never_helps(bag: Path, authority: Authority) -> None:
         assert (found.verdict, found.checks[9].required) == ("cannot-verify", True)
 
 
+def test_what_is_missing_is_named(bag: Path, authority: Authority) -> None:
+    """A stamp, while there is time; its authority's root; or nothing, where it is too late."""
+    trust = trusting(SIGNER, valid_until=AFTER)
+    assert "custody timestamp " in verify_bundle(bag, trust, now=NOW).hint
+    assert verify_bundle(bag, trust, now=LONG_AFTER).hint == ""
+    stamp(bag, authority, NOW)
+    assert "custody trust add tsa" in verify_bundle(bag, trust, now=LONG_AFTER).hint
+    assert verify_bundle(bag, believing(trust, authority), now=LONG_AFTER).hint == ""
+
+
 # ---- tokens that are no good
 
 
