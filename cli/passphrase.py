@@ -12,8 +12,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from custody.errors import InputError, KeyAccessError, UsageError
-from custody.identity.keys import KeyFolder, Passphrase
+from custody.errors import CustodyError, InputError, KeyAccessError, UsageError
+from custody.identity.keys import KeyFolder, Passphrase, StoredKey
 from custody.identity.signing import Signer
 
 from . import console, options
@@ -93,17 +93,32 @@ def refuse_any(file: Path | None, fd: int | None) -> None:
 
 def unlock(folder: KeyFolder, name: str, passphrase: Passphrase) -> Signer:
     """Unlock a key and tell the user what there is to tell about it."""
-    from custody import clock
-
-    ends = folder.get(name).valid_until
-    if ends is not None and clock.now() >= ends:
-        why = f"it counted until {clock.rfc3339(ends)}; nothing was written"
-        hint = "make another one: custody key new NAME --for-host --valid 8h"
-        raise UsageError("sign with key", name, why, hint=hint)
+    _refuse_ended(folder.get(name))
     unlocked = folder.unlock(name, passphrase)
     for text in unlocked.remarks:
         console.remark(text)
     return unlocked.signer
+
+
+def _refuse_ended(stored: StoredKey) -> None:
+    """What a key signs after its end, or after its owner revoked it, would count for nobody."""
+    from custody import clock
+    from custody.identity import trust
+
+    now, ends = clock.now(), stored.valid_until
+    if ends is not None and now >= ends:
+        why = f"it counted until {clock.rfc3339(ends)}; nothing was written"
+        hint = "make another one: custody key new NAME --for-host --valid 8h"
+        raise UsageError("sign with key", stored.name, why, hint=hint)
+    try:
+        listed = trust.read_signers(options.home() / "trust" / trust.SIGNERS)
+    except CustodyError:  # whoever needs the folder says what is wrong with it
+        return
+    gone = listed.ended().get(stored.key.fingerprint())
+    if gone is not None and now >= gone:
+        why = f"you revoked it, from {clock.rfc3339(gone)} on; nothing was written"
+        hint = "make a new key, under a new name: custody key new NAME"
+        raise UsageError("sign with key", stored.name, why, hint=hint)
 
 
 class _Given:

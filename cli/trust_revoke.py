@@ -61,6 +61,7 @@ def revoke(
     folder = options.trust_directory(trust, must_exist=False)
     listed = store.read_signers(folder / store.SIGNERS)
     fingerprint = trusting.find_signer(listed, key, folder / store.SIGNERS)
+    _refuse_ledgers(store.load(folder), fingerprint, folder / store.POLICY)
     desk = _desk(folder, fingerprint, signing_key, passphrase_file, passphrase_fd)
     is_new = trusting.revoke(folder, fingerprint, moment, reason)
     entry = None
@@ -102,6 +103,16 @@ def _moment(text: str | None, now: datetime) -> datetime:
         hint = "a planned end is valid_until in signers.toml"
         raise UsageError("revoke key", "--at", why, hint=hint)
     return moment
+
+
+def _refuse_ledgers(known: Trust, fingerprint: str, policy: Path) -> None:
+    """A ledger's or a witness's key is not among the signers, and is not revoked as one."""
+    keys = {key.fingerprint(): key.name for key in known.logs}
+    keys |= {item.key.fingerprint(): name for name, item in known.policy.witnesses.items()}
+    if fingerprint in keys:
+        why = "it is the key of a ledger or of a witness; nothing was written"
+        hint = f"take its line out of {policy}: then nothing that it signs is believed"
+        raise UsageError("revoke key", keys[fingerprint], why, hint=hint)
 
 
 def _desk(

@@ -200,7 +200,7 @@ def test_a_key_that_has_ended_countersigns_nothing(office: Office) -> None:
     assert "the key was revoked at 2026-01-01T00:00:00Z" in done.stderr
     custody("trust", "revoke", "kim", *at, env=office.kim, exit_code=0)
     done = custody("countersign", office.copy, env=office.kim, exit_code=2)
-    assert "the key was revoked" in done.stderr
+    assert "you revoked it, from 2026-01-01T00:00:00Z on" in done.stderr
     assert not (office.bundle / "seal/statements").exists()
 
 

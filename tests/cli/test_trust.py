@@ -239,6 +239,25 @@ def test_a_revocation_is_entered_in_the_case(custody: Any, tmp_path: Path) -> No
     assert "was revoked at 2026-01-01T00:00:00Z" in done.stdout + done.stderr
 
 
+def test_a_ledger_s_key_is_not_revoked_as_a_signer(custody: Any, tmp_path: Path) -> None:
+    """It would seem done and change nothing: refused, with what to do instead."""
+    made = custody("init", tmp_path / "case", "--no-passphrase", "--json", exit_code=0)
+    vkey = json.loads(made.stdout)["log_vkey"]
+    before = (custody.home / "trust/signers.toml").read_bytes()
+    done = custody("trust", "revoke", vkey, "--at", "2026-01-01T00:00:00Z", exit_code=2)
+    assert "take its line out of" in done.stderr
+    assert (custody.home / "trust/signers.toml").read_bytes() == before
+
+
+def test_a_key_that_its_owner_revoked_signs_nothing(custody: Any, tmp_path: Path) -> None:
+    """Said before anything is read or written."""
+    custody("key", "new", "sam", "--no-passphrase", exit_code=0)
+    custody("trust", "revoke", "sam", "--at", "2026-01-01T00:00:00Z", exit_code=0)
+    done = custody("init", tmp_path / "case", "--no-passphrase", "--key", "sam", exit_code=2)
+    assert "you revoked it, from 2026-01-01T00:00:00Z on" in done.stderr
+    assert not (tmp_path / "case").exists()
+
+
 def test_only_a_desk_enters_a_revocation(custody: Any, tmp_path: Path) -> None:
     """A collector's word about keys would be believed by nobody, so it is not entered."""
     case = tmp_path / "case"
