@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -78,6 +79,22 @@ def test_a_collection_into_a_case_is_stamped(
     whole = verified(custody, case)
     assert whole["verdict"] == "ok"
     assert not (bundle / "seal/events").exists()
+
+
+def test_stamps_are_verified_without_a_network(
+    custody: Any, case: Path, logs: Path, authority: Authority
+) -> None:
+    """All that is needed lies in the bundle and in the trust folder."""
+    alone = ["unshare", "--net"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("a network of its own is not allowed here")
+    with authority.serving() as url:
+        custody("collect", logs, "--case", case, "--tsa", url, exit_code=0)
+    done = custody("verify", bundle_in(case / "bundles"), prefix=alone, exit_code=0)
+    assert ", by example" in done.stdout
+    custody("verify", case, prefix=alone, exit_code=0)
+    # And a collection without one is sealed all the same.
+    custody("collect", logs, "--case", case, "--tsa", url, prefix=alone, exit_code=0)
 
 
 def test_the_environment_may_name_authorities(
