@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -153,8 +155,11 @@ class Authority:
 
 
 @contextmanager
-def serving(body: Body) -> Iterator[str]:
-    """A server on the loopback interface that answers every POST with what *body* says."""
+def serving(body: Body, tls: Path | None = None) -> Iterator[str]:
+    """A server on the loopback interface that answers every POST with what *body* says.
+
+    :param tls: a file with certificate and key, where it is to speak https.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -174,14 +179,32 @@ def serving(body: Body) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/tsa"
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://127.0.0.1:{server.server_address[1]}/tsa"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def host_certificate(folder: Path) -> Path:
+    """Certificate and key of a server on the loopback interface, which signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = _name("127.0.0.1"), datetime.now(UTC)
+    made = _builder(name, name, key.public_key(), now - LONG, now + LONG)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    path = folder / "host.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(signed.public_bytes(Encoding.PEM) + secret)
+    return path
 
 
 def request_for(message: bytes) -> bytes:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import Authority, openssl_agrees, request_for, serving
+from authority import Authority, host_certificate, openssl_agrees, request_for, serving
 
 REPLY = "application/timestamp-reply"
 
@@ -95,6 +95,27 @@ def test_stamps_are_verified_without_a_network(
     custody("verify", case, prefix=alone, exit_code=0)
     # And a collection without one is sealed all the same.
     custody("collect", logs, "--case", case, "--tsa", url, prefix=alone, exit_code=0)
+
+
+def test_https_asks_whom_the_host_believes(
+    custody: Any, tmp_path: Path, logs: Path, authority: Authority
+) -> None:
+    """A server whose certificate the system does not know gets no request."""
+    custody("collect", logs, "--output", tmp_path / "out", exit_code=0)
+    bundle, certificate = bundle_in(tmp_path / "out"), host_certificate(tmp_path)
+    asked = []
+
+    def body(request: bytes) -> tuple[int, str, bytes]:
+        asked.append(request)
+        return 200, REPLY, authority.answer(request)
+
+    with serving(body, tls=certificate) as url:
+        done = custody("timestamp", bundle, "--tsa", url, exit_code=11)
+        assert "certificate verify failed" in done.stderr
+        assert asked == []
+        known = {"SSL_CERT_FILE": str(certificate)}
+        custody("timestamp", bundle, "--tsa", url, env=known, exit_code=0)
+    assert len(tokens(bundle)) == 1
 
 
 def test_the_environment_may_name_authorities(
