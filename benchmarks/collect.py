@@ -11,30 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import shlex
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """Files to make: how many, how large, how many in one directory."""
-
-    files: int
-    size: int
-    a_directory: int = 1_000
-    sparse: bool = False
-
+import timing
+from timing import MIB, DataSet
 
 SETS = {
     "one-4g": DataSet(1, 4096 * MIB),
@@ -46,47 +29,6 @@ SETS = {
     "sparse-50g": DataSet(1, 50 * 1024 * MIB, sparse=True),
 }
 DEFAULT = ("one-4g", "64x32m", "100k")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One process, from outside: seconds and the largest memory."""
-
-    wall: float
-    cpu: float
-    user: float
-    rss_mib: float
-
-
-def timed(command: str, cwd: Path) -> Run:
-    """Run a shell command and wait for it; its output goes nowhere."""
-    started = time.perf_counter()
-    process = subprocess.Popen(["sh", "-c", command], cwd=cwd, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE)  # fmt: skip
-    error = process.stderr.read() if process.stderr else b""
-    _, status, used = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{command}\n{error.decode()}\nexit {process.returncode}")
-    return Run(wall, used.ru_utime + used.ru_stime, used.ru_utime, used.ru_maxrss / 1024)
-
-
-def make(where: Path, data: DataSet) -> None:
-    """Lay the files of a set; contents differ and do not compress."""
-    where.mkdir()
-    for number in range(data.files):
-        directory = where / f"d{number // data.a_directory:04}"
-        if number % data.a_directory == 0:
-            directory.mkdir()
-        with (directory / f"f{number:07}.log").open("wb") as stream:
-            if data.sparse:
-                stream.truncate(data.size)
-                continue
-            left = data.size
-            while left:
-                left -= stream.write(os.urandom(min(left, MIB)))
-    os.sync()
 
 
 def commands(program: str, bagit: str, data: DataSet) -> dict[str, list[str]]:
@@ -131,49 +73,13 @@ RATIOS = (
 )
 
 
-def measure(ways: dict[str, list[str]], rounds: int, where: Path) -> dict[str, list[Run]]:
-    """Alternate the ways, one warm-up round first."""
-    runs: dict[str, list[Run]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, (before, command) in ways.items():
-            if before:
-                timed(before, where)
-            run = timed(command, where)
-            if number:
-                runs[name].append(run)
-    return runs
-
-
-def median(runs: list[Run], figure: Callable[[Run], float]) -> float:
-    """The median of one figure."""
-    return statistics.median(figure(run) for run in runs)
-
-
-def report(name: str, data: DataSet, runs: dict[str, list[Run]]) -> None:
-    """Print the table of one set."""
-    count = len(next(iter(runs.values())))
-    print(f"\n### {name}: {data.files:,} x {data.size:,} bytes, median of {count}\n")
-    print("| way | wall s | user+sys s | user us/file | MiB |\n|---|---|---|---|---|")
-    for way, some in runs.items():
-        wall, cpu = median(some, lambda run: run.wall), median(some, lambda run: run.cpu)
-        user = median(some, lambda run: run.user) / data.files * 1e6
-        rss = max(run.rss_mib for run in some)
-        print(f"| {way} | {wall:.2f} | {cpu:.2f} | {user:.0f} | {rss:.0f} |")
-    print()
-    for ours, theirs in RATIOS:
-        if ours in runs and theirs in runs:
-            pairs = zip(runs[ours], runs[theirs], strict=True)
-            ratio = statistics.median(a.wall / b.wall for a, b in pairs)
-            print(f"- {ours} / {theirs}: {ratio:.2f}")
-
-
 def start_up(program: str, where: Path, rounds: int = 20) -> None:
     """How long the program takes to say its version, beside Python doing nothing."""
     python = shlex.quote(sys.executable)
-    runs = measure(
+    runs = timing.measure(
         {"version": ["", f"{program} --version"], "pass": ["", f"{python} -c pass"]}, rounds, where
     )
-    ours, theirs = (median(runs[name], lambda run: run.wall) for name in ("version", "pass"))
+    ours, theirs = (timing.median(runs[name], lambda run: run.wall) for name in ("version", "pass"))
     print(f"\n### start-up, median of {rounds}\n")
     print(f"- custody --version {ours * 1e3:.0f} ms, python -c pass {theirs * 1e3:.0f} ms:"
           f" {ours / theirs:.2f}")  # fmt: skip
@@ -186,24 +92,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", type=Path, help="a directory on the disk to measure")
     given = parser.parse_args()
-    program = shutil.which("custody", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if program is None:
-        sys.exit("custody is not installed; run this with .venv/bin/python after make setup")
-    bagit = shutil.which("bagit.py", path=str(Path(sys.executable).parent)) or ""
-    os.environ["PYTHONWARNINGS"] = "ignore"
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"command: python benchmarks/collect.py {shlex.join(sys.argv[1:])}")
+    program, bagit = timing.programs()
+    timing.say_where()
     for name in given.sets or DEFAULT:
         with tempfile.TemporaryDirectory(dir=given.work) as directory:
             where = Path(directory)
             os.environ["CUSTODY_HOME"] = str(where / "home")
-            make(where / "source", SETS[name])
-            ways = commands(shlex.quote(program), shlex.quote(bagit) if bagit else "", SETS[name])
+            timing.make(where / "source", SETS[name])
+            ways = commands(program, bagit, SETS[name])
             if name.startswith(("million", "sparse")):  # memory is the question, not the race
                 ways = {key: ways[key] for key in ("custody collect", "custody verify")}
-            report(name, SETS[name], measure(ways, given.rounds, where))
+            runs = timing.measure(ways, given.rounds, where)
+            timing.report(name, SETS[name], runs, RATIOS)
     with tempfile.TemporaryDirectory() as directory:
-        start_up(shlex.quote(program), Path(directory))
+        start_up(program, Path(directory))
 
 
 if __name__ == "__main__":

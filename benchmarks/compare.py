@@ -1,25 +1,22 @@
-"""Time compare beside what is usual: sha256sum -c, openssl, diff, and rsync and hashdeep if there.
+"""Time compare beside what is usual: sha256sum -c, openssl, diff, rsync, hashdeep, bagit.py.
 
     python benchmarks/compare.py [--set NAME]... [--rounds N] [--work DIR]
 
-Makes its own data, with the sets and the measuring of benchmarks/collect.py beside it, and prints
-medians and ratios.  Needs room for two copies; the set "grown" is one log of 4 GiB that went on
-by a line, "sparse-50g" is a file of holes, and "200k" is about memory.
+Makes its own data and prints medians and ratios.  Needs room for two copies; the set "grown" is
+one log of 4 GiB that went on by a line, "sparse-50g" is a file of holes, and "200k" is about
+memory.  rsync, hashdeep and bagit.py are measured where they are installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-import shlex
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
-import collect as harness
-from collect import MIB, DataSet
+import timing
+from timing import MIB, DataSet
 
 SETS = {
     "grown": DataSet(1, 4096 * MIB),
@@ -55,7 +52,7 @@ def commands(program: str, bagit: str, data: DataSet, *, grown: bool) -> dict[st
 
 def prepare(where: Path, program: str, bagit: str, data: DataSet, *, grown: bool) -> None:
     """Make the original, its copy, its bundle and what the others need."""
-    harness.make(where / "source", data)
+    timing.make(where / "source", data)
     steps = [
         f"{program} collect source --output out; test $? -lt 4",
         "cp -a --sparse=auto source copy",
@@ -69,7 +66,7 @@ def prepare(where: Path, program: str, bagit: str, data: DataSet, *, grown: bool
     if grown:
         steps.append("for f in source/*/*; do echo and on it went >> $f; done")
     for step in [*steps, "sync"]:
-        harness.timed(step, where)
+        timing.timed(step, where)
 
 
 def main() -> None:
@@ -79,28 +76,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", type=Path, help="a directory on the disk to measure")
     given = parser.parse_args()
-    program = shutil.which("custody", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if program is None:
-        sys.exit("custody is not installed; run this with .venv/bin/python after make setup")
-    bagit = shutil.which("bagit.py", path=str(Path(sys.executable).parent)) or ""
-    os.environ["PYTHONWARNINGS"] = "ignore"
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"command: python benchmarks/compare.py {shlex.join(sys.argv[1:])}")
+    program, bagit = timing.programs()
+    timing.say_where()
     for name in given.sets or DEFAULT:
         data, grown = SETS[name], name == "grown"
         with tempfile.TemporaryDirectory(dir=given.work) as directory:
             where = Path(directory)
             os.environ["CUSTODY_HOME"] = str(where / "home")
-            quoted = shlex.quote(program), shlex.quote(bagit) if bagit else ""
-            prepare(where, *quoted, data, grown=grown)
-            ways = commands(*quoted, data, grown=grown)
-            runs = harness.measure(ways, given.rounds, where)
-            harness.report(name, data, runs)
-            for other in ways:
-                if other != OURS:
-                    pairs = zip(runs[OURS], runs[other], strict=True)
-                    ratio = harness.statistics.median(a.wall / b.wall for a, b in pairs)
-                    print(f"- {OURS} / {other}: {ratio:.2f}")
+            prepare(where, program, bagit, data, grown=grown)
+            ways = commands(program, bagit, data, grown=grown)
+            runs = timing.measure(ways, given.rounds, where)
+            timing.report(name, data, runs, [(OURS, other) for other in ways if other != OURS])
 
 
 if __name__ == "__main__":
