@@ -7,7 +7,7 @@ it is received again; the original stays unless it is released itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from custody import clock
@@ -17,6 +17,7 @@ from custody.history.register import Register, text
 from custody.history.values import Gap, Holder, State, Step
 
 _ORIGINAL = ""
+_WRONG = ("bad", "late")
 _SPEECH = (register.CORRECTED, "noted", "timestamped", "verified", "attached")
 
 
@@ -58,7 +59,7 @@ class Chain:
     def gaps(self) -> list[Gap]:
         """What the chain does not show, in the order of the entries."""
         unanswered = [
-            self._unanswered(track, step)
+            gaps.not_received(step)
             for track in self._tracks.values()
             for step in track.open.values()
         ]
@@ -79,7 +80,7 @@ class Chain:
             return
         if step.signature.verdict == "bad":
             why = f"entry {step.index} counts for nothing: {step.signature.why}"
-            self._found(gaps.BAD_SIGNATURE, step, why)
+            self._gaps.append(gaps.gap(gaps.BAD_SIGNATURE, step, why))
             return
         self._after_disposal(step)
         if register.is_recorded(step.event):
@@ -108,41 +109,37 @@ class Chain:
         track = self._track(step.copy)
         known = self._had
         if known and giver != persons.NOBODY:
-            self._giver(step, track, giver)
+            self._require_holder(step, track, giver)
         if text(step.details, "verdict") == "failed":
             why = f"what was received as {step.label} is not what was sealed; it is kept apart"
-            self._found(gaps.DIFFERS, step, why)
+            self._gaps.append(gaps.gap(gaps.DIFFERS, step, why))
         elif track.holder is None or _is_return(step, track):
             self._comes_back(step, track, giver)
         self._had += [person for person in (giver, step.actor) if person != persons.NOBODY]
 
-    def _giver(self, step: Step, track: _Track, giver: Actor) -> None:
+    def _require_holder(self, step: Step, track: _Track, giver: Actor) -> None:
         away = track.holder is not None and not track.in_case
         holders = [track.holder] if away and track.holder is not None else list(self._had)
         holders += [persons.read(item.details.get("to")) for item in track.open.values()]
-        if any(persons.same(giver, person) for person in holders):
-            return
-        why = f"{step.label} was received from {persons.written(giver)}, who never had it"
-        if away and track.holder is not None:
-            why = (
-                f"{step.label} was received from {persons.written(giver)}, and"
-                f" {persons.written(track.holder)} had it"
-            )
-        self._found(gaps.NEVER_HELD, step, f"{why} by this ledger", track.since if away else None)
+        if not any(persons.same(giver, person) for person in holders):
+            holder, since = (track.holder, track.since) if away else (None, None)
+            self._gaps.append(gaps.not_from_holder(step, giver, holder, since))
 
     def _comes_back(self, step: Step, track: _Track, giver: Actor) -> None:
         for index, release in list(track.open.items()):
             if persons.same(giver, persons.read(release.details.get("to"))):
-                self._gaps.append(self._unanswered(track, release))
+                self._gaps.append(gaps.not_received(release))
                 del track.open[index]
         track.moves_to(step.actor, step, "received", in_case=True)
 
     def _copied(self, step: Step) -> None:
         if not step.copy:
             return
-        track = self._track(step.copy)
-        if track.holder is not None and not track.in_case:
-            self._two(step, track, step.actor)
+        original, track = self._track(_ORIGINAL), self._track(step.copy)
+        if original.disposed is not None:
+            self._gaps.append(gaps.after_disposal(step, original.disposed))
+        if track.holder is not None:
+            self._gaps.append(gaps.made_twice(step, track.since))
         else:
             track.moves_to(step.actor, step, "copied", in_case=True)
         self._had.append(step.actor)
@@ -152,83 +149,41 @@ class Chain:
     def _released(self, step: Step) -> None:
         track = self._track(step.copy)
         to = persons.read(step.details.get("to"))
-        if track.holder is None and (self._had or not step.copy) and not self._is_in_case():
-            why = f"{step.label} was released by {persons.written(step.actor)}, who never had it"
-            self._found(gaps.NEVER_HELD, step, f"{why} by this ledger")
+        if track.holder is None and not self._is_in_case():
+            self._gaps.append(gaps.released_by_nobody(step))
         elif track.holder is None:  # made for this release
             track.moves_to(step.actor, step, "copied", in_case=True)
         elif not track.in_case and not persons.same(track.holder, step.actor):
-            self._two(step, track, to)
-        for open_ in track.open.values():
-            if not _is_over(open_, step.time):
-                self._two_releases(step, open_, track)
+            self._gaps.append(gaps.two_holders(step, to, track.holder, track.since))
+        for older in track.open.values():
+            if not _is_over(older, step.time):
+                self._gaps.append(gaps.two_releases(step, older))
         track.open[step.index] = step
 
     def _recorded(self, step: Step) -> None:
         track = self._track(step.copy)
         person = receiver(step)
-        release = self._release_of(step, track)
-        self._receipt(step, release, person)
-        if step.kind == register.REFUSED:
+        release = None if step.release is None else track.open.pop(step.release, None)
+        if release is None:
+            done = "refused" if step.kind == register.REFUSED else "received"
+            self._gaps.append(gaps.no_open_release(step, done, person))
+        else:
+            self._gaps += _compared(step, release, person)
+        self._gaps += _receipt(step)
+        is_replayed = release is None and step.release is not None
+        if step.kind == register.REFUSED or is_replayed:
             return
         since = track.since
         if release is not None and since is not None and release.index < since.index:
             self._both(step, track, person)
-        how = "on paper, not countersigned" if step.on_paper else "countersigned"
-        if not step.on_paper and step.countersignature is None:
-            how = "not countersigned"
-        if step.countersignature is not None and step.countersignature.verdict == "bad":
-            how = "not countersigned"
-        track.moves_to(person, step, how, in_case=False)
+        track.moves_to(person, step, _how(step), in_case=False)
         self._had.append(person)
 
     def _both(self, step: Step, track: _Track, person: Actor) -> None:
         """One more receipt of what somebody else has received since it was released."""
-        away = track.holder is not None and not track.in_case
-        if away and not persons.same(track.holder or persons.NOBODY, person):
-            self._two(step, track, person)
-
-    def _release_of(self, step: Step, track: _Track) -> Step | None:
-        release = None if step.release is None else track.open.pop(step.release, None)
-        if release is None:
-            who = persons.written(receiver(step))
-            done = "refused" if step.kind == register.REFUSED else "received"
-            why = f"{step.label} was {done} by {who}, and no release of it is open"
-            self._found(gaps.NEVER_HELD, step, why)
-        return release
-
-    def _receipt(self, step: Step, release: Step | None, person: Actor) -> None:
-        if release is not None:
-            self._compare(step, release, person)
-        counter = step.countersignature
-        if counter is not None and counter.verdict in ("bad", "late"):
-            why = f"the receipt in entry {step.index} is not countersigned: {counter.why}"
-            self._found(gaps.BAD_COUNTERSIGNATURE, step, why)
-        elif counter is None and not step.on_paper:
-            why = f"entry {step.index} has neither the receiver's signature nor a paper"
-            self._found(gaps.NOT_COUNTERSIGNED, step, why)
-
-    def _compare(self, step: Step, release: Step, person: Actor) -> None:
-        to = persons.read(release.details.get("to"))
-        if not persons.same(person, to):
-            why = (
-                f"{step.label} was released to {persons.written(to)} (entry {release.index}), and"
-                f" received by {persons.written(person)}"
-            )
-            self._found(gaps.OTHER_RECEIVER, step, why, release)
-        at = received_at(step)
-        if at < release.time:
-            why = f"{step.label} was received at {at}, before it was released at {release.time}"
-            self._found(gaps.BACKWARDS, step, why, release)
-        if at > step.time:
-            why = f"{step.label} was received at {at}, after it was entered at {step.time}"
-            self._found(gaps.BACKWARDS, step, why)
-        if step.kind == register.RECEIVED and step.after and release.before != step.after:
-            why = (
-                f"{step.label} was released as {release.before or 'nothing'} and received as"
-                f" {step.after}"
-            )
-            self._found(gaps.DIFFERS, step, why, release)
+        holder = track.holder
+        if holder is not None and not track.in_case and not persons.same(holder, person):
+            self._gaps.append(gaps.two_holders(step, person, holder, track.since))
 
     # ---- the end
 
@@ -236,47 +191,15 @@ class Chain:
         track = self._track(step.copy)
         if track.holder is None:
             why = f"{step.label} was disposed of, and nobody had it by this ledger"
-            self._found(gaps.NEVER_HELD, step, why)
+            self._gaps.append(gaps.gap(gaps.NEVER_HELD, step, why))
             track.holder = step.actor
         track.since, track.how, track.disposed = step, "disposed", step
         track.time = text(step.details, "disposed_at") or step.time
 
     def _after_disposal(self, step: Step) -> None:
         track = self._tracks.get(step.copy)
-        if track is None or track.disposed is None or step.kind in _SPEECH:
-            return
-        why = f"{step.label} was disposed of in entry {track.disposed.index}, and then {step.kind}"
-        self._found(gaps.AFTER_DISPOSAL, step, why, track.disposed)
-
-    # ---- words
-
-    def _two(self, step: Step, track: _Track, other: Actor) -> None:
-        holder = track.holder or persons.NOBODY
-        why = (
-            f"{step.label} went to {persons.written(other)} while {persons.written(holder)} had"
-            " it: two holders at once"
-        )
-        self._found(gaps.TWO_HOLDERS, step, why, track.since)
-
-    def _two_releases(self, step: Step, older: Step, track: _Track) -> None:
-        first = persons.written(persons.read(older.details.get("to")))
-        second = persons.written(persons.read(step.details.get("to")))
-        why = (
-            f"{track.label} was released to {second} while its release to {first} (entry"
-            f" {older.index}) was open: two may hold it at once"
-        )
-        self._found(gaps.TWO_HOLDERS, step, why, older)
-
-    def _unanswered(self, track: _Track, step: Step) -> Gap:
-        to = persons.written(persons.read(step.details.get("to")))
-        until = text(step.details, "expires")
-        said = f" (the release is good until {until})" if until else ""
-        why = f"{track.label} was released to {to} at {step.time} and never received{said}"
-        return Gap(gaps.NOT_RECEIVED, track.label, why, (step.index,))
-
-    def _found(self, kind: str, step: Step, why: str, other: Step | None = None) -> None:
-        entries = sorted({step.index} if other is None else {step.index, other.index})
-        self._gaps.append(Gap(kind, step.label, why, tuple(entries)))
+        if track is not None and track.disposed is not None and step.kind not in _SPEECH:
+            self._gaps.append(gaps.after_disposal(step, track.disposed))
 
     def _is_in_case(self) -> bool:
         original = self._tracks.get(_ORIGINAL)
@@ -292,6 +215,45 @@ def _is_return(step: Step, track: _Track) -> bool:
     if step.copy or step.details.get("original") is True:
         return True
     return not track.in_case and step.details.get("already_held") is not True
+
+
+def _compared(step: Step, release: Step, person: Actor) -> Iterator[Gap]:
+    """What a receipt says against the release that it answers."""
+    if not persons.same(person, persons.read(release.details.get("to"))):
+        yield gaps.other_receiver(step, release, person)
+    at = received_at(step)
+    if at < release.time:
+        why = f"{step.label} was received at {at}, before it was released at {release.time}"
+        yield gaps.gap(gaps.BACKWARDS, step, why, release)
+    if at > step.time:
+        why = f"{step.label} was received at {at}, after it was entered at {step.time}"
+        yield gaps.gap(gaps.BACKWARDS, step, why)
+    if step.kind == register.RECEIVED and step.after and release.before != step.after:
+        was = release.before or "nothing"
+        why = f"{step.label} was released as {was} and received as {step.after}"
+        yield gaps.gap(gaps.DIFFERS, step, why, release)
+
+
+def _receipt(step: Step) -> Iterator[Gap]:
+    """What is wrong with the receiver's signature."""
+    signature = step.countersignature
+    if signature is not None and signature.verdict in _WRONG:
+        why = f"the receipt in entry {step.index} is not countersigned: {signature.why}"
+        yield gaps.gap(gaps.BAD_COUNTERSIGNATURE, step, why)
+    elif signature is None and not step.on_paper:
+        why = f"entry {step.index} has neither the receiver's signature nor a paper"
+        yield gaps.gap(gaps.NOT_COUNTERSIGNED, step, why)
+
+
+def _how(step: Step) -> str:
+    """What shows that somebody received it."""
+    signature = step.countersignature
+    if signature is None:
+        return "on paper, not countersigned" if step.on_paper else "not countersigned"
+    if signature.verdict in _WRONG:
+        return "not countersigned"
+    good = signature.verdict in ("trusted", "vouched")
+    return "countersigned" if good else "countersigned, not verified"
 
 
 def _is_over(release: Step, time: str) -> bool:

@@ -1,9 +1,14 @@
-"""The gaps that a chain of custody can have: the words for their kinds.
+"""The gaps that a chain of custody can have: their kinds, and a sentence for each.
 
-They are in FORMAT.md, section History; each has a test that provokes it.
+The kinds are in FORMAT.md, section History; each has a test that provokes it.
 """
 
 from __future__ import annotations
+
+from custody.formats.statement import Actor
+from custody.history import persons
+from custody.history.register import text
+from custody.history.values import Gap, Step
 
 NOT_RECEIVED = "not-received"  # released, and neither received nor refused
 NEVER_HELD = "never-held"  # received from, or released by, somebody who never had it
@@ -18,3 +23,78 @@ AFTER_DISPOSAL = "after-disposal"  # something happened to what is said to be go
 UNFOUNDED_CORRECTION = "unfounded-correction"  # it corrects an entry that is not there, or another
 NOT_ENTERED = "not-entered"  # a bundle in the case of which the ledger says nothing
 UNREAD = "unread"  # entries that cannot be read
+
+
+def gap(kind: str, step: Step, sentence: str, *others: Step | None) -> Gap:
+    """A gap at *step*, and at the *others* that it is seen by."""
+    entries = {step.index, *(other.index for other in others if other is not None)}
+    return Gap(kind, step.label, sentence, tuple(sorted(entries)))
+
+
+def not_received(release: Step) -> Gap:
+    """A release that nobody answered."""
+    until = text(release.details, "expires")
+    said = f" (the release is good until {until})" if until else ""
+    why = f"{release.label} was released to {_to(release)} at {release.time} and never received"
+    return gap(NOT_RECEIVED, release, why + said)
+
+
+def not_from_holder(step: Step, giver: Actor, holder: Actor | None, since: Step | None) -> Gap:
+    """Something came from another person than *holder*, or from one who never had any of it."""
+    why = f"{step.label} was received from {persons.written(giver)}, who never had it"
+    if holder is not None:
+        who = persons.written(holder)
+        why = f"{step.label} was received from {persons.written(giver)}, and {who} had it"
+    return gap(NEVER_HELD, step, f"{why} by this ledger", since)
+
+
+def released_by_nobody(step: Step) -> Gap:
+    """The release of what never came into the case."""
+    why = f"{step.label} was released by {persons.written(step.actor)}, who never had it"
+    return gap(NEVER_HELD, step, f"{why} by this ledger")
+
+
+def no_open_release(step: Step, done: str, by: Actor) -> Gap:
+    """A receipt, or a refusal, that answers nothing."""
+    why = f"{step.label} was {done} by {persons.written(by)}, and no release of it is open"
+    return gap(NEVER_HELD, step, why)
+
+
+def two_holders(step: Step, to: Actor, holder: Actor, since: Step | None) -> Gap:
+    """Something went to *to* while *holder* had it."""
+    why = f"{step.label} went to {persons.written(to)} while {persons.written(holder)} had it"
+    return gap(TWO_HOLDERS, step, f"{why}: two holders at once", since)
+
+
+def two_releases(step: Step, older: Step) -> Gap:
+    """A release while another one was open."""
+    why = (
+        f"{step.label} was released to {_to(step)} while its release to {_to(older)} (entry"
+        f" {older.index}) was open: two may hold it at once"
+    )
+    return gap(TWO_HOLDERS, step, why, older)
+
+
+def made_twice(step: Step, older: Step | None) -> Gap:
+    """Two copies under one number."""
+    why = f"{step.label} was made twice: two things bear one number"
+    return gap(TWO_HOLDERS, step, why, older)
+
+
+def other_receiver(step: Step, release: Step, person: Actor) -> Gap:
+    """Somebody signed for it to whom it was not released."""
+    why = (
+        f"{step.label} was released to {_to(release)} (entry {release.index}), and received by"
+        f" {persons.written(person)}"
+    )
+    return gap(OTHER_RECEIVER, step, why, release)
+
+
+def after_disposal(step: Step, disposal: Step) -> Gap:
+    """Something happened to what is said to be gone."""
+    why = f"{step.label} was disposed of in entry {disposal.index}, and then {step.kind}"
+    return gap(AFTER_DISPOSAL, step, why, disposal)
+
+
+def _to(release: Step) -> str:
+    return persons.written(persons.read(release.details.get("to")))

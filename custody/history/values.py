@@ -168,8 +168,9 @@ class Holder:
     :ivar person: the last one who is shown to have it.
     :ivar since: the number of the entry that shows it.
     :ivar time: since when: by whoever signed for it, else as the entry says.
-    :ivar how: ``sealed``, ``received``, ``copied``, ``countersigned``, ``on paper`` or
-        ``not countersigned``: what shows that the person has it.
+    :ivar how: what shows that the person has it: ``sealed``, ``received``, ``copied``,
+        ``countersigned``, ``countersigned, not verified``, ``on paper, not countersigned``,
+        ``not countersigned``; or ``disposed``.
     :ivar state: ``on-the-way``: released to *to*, and neither received nor refused so far;
         ``disposed``: gone on purpose, and *since* is the entry that says so.
     :ivar sentence: all of that for people.

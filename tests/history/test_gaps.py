@@ -173,7 +173,9 @@ def test_a_receipt_without_a_release(bench: Bench) -> None:
 def test_released_by_who_never_had_it(bench: Bench) -> None:
     """The release of a bundle that never came into the case is a gap."""
     bench.release(number="")
-    assert (gaps.NEVER_HELD, (1,)) in bench.gaps("")
+    bench.release(number="C1")
+    kinds = [(kind, entries) for kind, entries in bench.gaps("") if kind == gaps.NEVER_HELD]
+    assert kinds == [(gaps.NEVER_HELD, (1,)), (gaps.NEVER_HELD, (2,))]
 
 
 # ---- two holders
@@ -219,6 +221,26 @@ def test_both_releases_are_received(bench: Bench) -> None:
     bench.record(second, receipt(second, SECOND, SAM, when=22), SAM)
     bench.record(first, receipt(first, when=23))
     assert (gaps.TWO_HOLDERS, (5, 6)) in bench.gaps(trust=_trusting_all())
+
+
+def test_two_copies_under_one_number(bench: Bench) -> None:
+    """A number that two copies bear stands for two things, with two holders."""
+    bench.seal()
+    bench.copy()
+    bench.copy()
+    assert bench.gaps() == [(gaps.TWO_HOLDERS, (2, 3))]
+
+
+def test_a_receipt_brought_again_moves_nothing(bench: Bench) -> None:
+    """A copy that came back stays, although its old receipt is entered once more."""
+    bench.seal()
+    bench.copy()
+    release = bench.release()
+    bench.record(release, receipt(release, when=4))
+    bench.take_in(RITA, details={"already_held": True, "copy": "C1"})
+    bench.record(release, receipt(release, when=4))
+    assert bench.gaps() == [(gaps.NEVER_HELD, (6,))]
+    assert bench.told().holders[1].person.name == "Ada Clerk"
 
 
 # ---- time
@@ -374,6 +396,7 @@ def test_an_unknown_countersigner_cannot_be_judged(bench: Bench) -> None:
     found = bench.told()
     assert found.steps[-1].countersignature is not None
     assert found.steps[-1].countersignature.verdict == "untrusted"
+    assert found.holders[1].how == "countersigned, not verified"
     assert (found.verdict, found.ledger.verdict) == ("cannot-verify", "ok")
 
 
@@ -423,6 +446,14 @@ def test_something_happens_to_what_is_gone(bench: Bench) -> None:
     bench.enter("noted", {"bundle": BUNDLE}, words={"comment": "the certificate came"})
     bench.enter("accessed", {"bundle": BUNDLE}, words={"purpose": "a look"})
     assert bench.gaps() == [(gaps.AFTER_DISPOSAL, (2, 4))]
+
+
+def test_a_copy_of_what_is_gone(bench: Bench) -> None:
+    """A copy that is made after the original was disposed of was made of something else."""
+    bench.seal()
+    bench.enter("disposed", {"bundle": BUNDLE, "original": True})
+    bench.copy()
+    assert bench.gaps() == [(gaps.AFTER_DISPOSAL, (2, 3))]
 
 
 def test_a_disposal_of_what_nobody_had(bench: Bench) -> None:
