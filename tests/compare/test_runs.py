@@ -167,3 +167,20 @@ def test_beyond_the_bound_nothing_is_lost(
     assert comparison.not_sought == 2 * (count + 1 - 3)
     assert totals["moved"] + totals["extra"] == count + 1
     assert totals["moved"] + totals["missing"] == count + 1
+
+
+def test_a_large_file_moves_the_progress_on(
+    two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the other process has read of a large file is told here while it is at it."""
+    monkeypatch.setattr(halves, "_SECONDS", 0.0)
+    monkeypatch.setattr(halves, "_is_possible", lambda: True)
+    for side in two:
+        (side / "d0" / "large").write_bytes(bytes(range(256)) * (8 << 12))
+        os.utime(side / "d0" / "large", (len(side.name), 1))
+    told = set[int]()
+    run_of = run(choose(*two), Comparison(), now=clock.now(), every=False,
+                 progress=lambda _files, size, *_: told.add(size))  # fmt: skip
+    assert [one.status for one in run_of] == ["metadata"]
+    small = 60 * len("line 00\n")
+    assert {size for size in told if small < size < 8 << 20}
