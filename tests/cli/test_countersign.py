@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy as copying
 import json
 import shutil
 from collections.abc import Sequence
@@ -11,28 +12,16 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture
-def logs(tmp_path: Path) -> Path:
-    """Something to collect."""
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    (folder / "auth.log").write_text("Accepted password\n")
-    return folder
-
-
 class Office:
     """The desk with its case and a bundle in it, and the examiner with a home of her own."""
 
-    def __init__(self, custody: Any, base: Path, logs: Path) -> None:
-        self.custody = custody
-        self.base = base
-        self.case = base / "case"
-        self.kim_home = base / "kim-home"
-        self.kim = {"CUSTODY_HOME": str(self.kim_home)}
+    def __init__(self, custody: Any, base: Path) -> None:
+        self.lies_in(custody, base)
+        self.logs.mkdir()
+        (self.logs / "auth.log").write_text("Accepted password\n")
         custody("init", self.case, "--no-passphrase", exit_code=0)
-        done = custody("collect", logs, "--case", self.case, "--json", exit_code=0)
+        done = custody("collect", self.logs, "--case", self.case, "--json", exit_code=0)
         self.name = json.loads(done.stdout)["bundle_id"]
-        self.bundle = self.case / "bundles" / self.name
         new = ("key", "new", "kim", "--person", "Kim Example", "--no-passphrase")
         done = custody(*new, "--json", env=self.kim, exit_code=0)
         self.kim_key = json.loads(done.stdout)["vkey"]
@@ -42,8 +31,31 @@ class Office:
         custody(
             "trust", "add", "signer", self.desk_key, "--role", "desk", env=self.kim, exit_code=0
         )
-        self.copy = base / "stick" / self.name
         shutil.copytree(self.bundle, self.copy)
+
+    def lies_in(self, custody: Any, base: Path) -> None:
+        """Where everything is."""
+        self.custody = custody
+        self.base = base
+        self.logs = base / "logs"
+        self.case = base / "case"
+        self.kim_home = base / "kim-home"
+        self.kim = {"CUSTODY_HOME": str(self.kim_home)}
+
+    def moved(self, custody: Any, base: Path) -> Office:
+        """The same, copied: making it takes a few seconds."""
+        shutil.copytree(self.base, base, symlinks=True, dirs_exist_ok=True)
+        other = copying.copy(self)
+        other.lies_in(custody, base)
+        return other
+
+    @property
+    def bundle(self) -> Path:
+        return self.case / "bundles" / self.name
+
+    @property
+    def copy(self) -> Path:
+        return self.base / "stick" / self.name
 
     def require(self) -> None:
         """The desk asks for an examiner, and knows Kim as one."""
@@ -56,9 +68,15 @@ class Office:
         return bundle / f"seal/statements/{self.fingerprint}.dsse.json"
 
 
+_MADE: list[Office] = []
+
+
 @pytest.fixture
-def office(custody: Any, tmp_path: Path, logs: Path) -> Office:
-    return Office(custody, tmp_path, logs)
+def office(custody: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Office:
+    if not _MADE:
+        base = tmp_path_factory.mktemp("office")
+        _MADE.append(Office(type(custody)(base), base))
+    return _MADE[0].moved(custody, tmp_path)
 
 
 def test_the_examiner_signs_a_copy_and_the_desk_adds_it(office: Office) -> None:
@@ -167,11 +185,11 @@ def test_a_wrong_request_signs_nothing(office: Office, name: str) -> None:
         assert not (bundle / "seal/statements").exists()
 
 
-def test_one_over_another_statement_is_not_added(office: Office, logs: Path) -> None:
+def test_one_over_another_statement_is_not_added(office: Office) -> None:
     """A countersignature belongs to one bundle."""
     custody = office.custody
     office.require()
-    done = custody("collect", logs, "--case", office.case, "--json", exit_code=0)
+    done = custody("collect", office.logs, "--case", office.case, "--json", exit_code=0)
     other = office.case / "bundles" / json.loads(done.stdout)["bundle_id"]
     made = office.base / "kim.dsse.json"
     custody("countersign", office.copy, "-o", made, env=office.kim, exit_code=0)
