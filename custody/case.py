@@ -15,7 +15,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 from custody import clock, durable, reading
 from custody.errors import (
     FormatError,
+    LockedError,
     NotFoundError,
     UnknownFormatError,
     UsageError,
@@ -84,7 +85,12 @@ class Case:
 
         :raises LockedError: if another process keeps it longer than *wait_seconds*.
         """
-        with durable.lock(self.directory / "lock", wait_seconds=wait_seconds):
+        with ExitStack() as held:
+            try:
+                held.enter_context(durable.lock(self.directory / "lock", wait_seconds=wait_seconds))
+            except LockedError as err:
+                err.hint = "try again when it has finished, or wait for it: --wait SECONDS"
+                raise
             yield
 
     def bundle_names(self) -> list[str]:

@@ -509,6 +509,7 @@ def test_a_busy_ledger_is_exit_13_with_the_holder(custody: Any, desk: Desk, tmp_
     with desk.case.locked(0):
         done = custody("collect", source, "--case", desk.directory, exit_code=13)
         assert f"process {os.getpid()} is writing to it" in done.stderr
+        assert "or wait for it: --wait SECONDS" in done.stderr
         start = time.monotonic()
         custody("ledger", "receipt", "x", "--wait", "1", "--case", desk.directory, exit_code=13)
         custody("collect", source, "--wait", "1", "--case", desk.directory, exit_code=13)
