@@ -177,7 +177,7 @@ def test_a_large_file_moves_the_progress_on(
     monkeypatch.setattr(halves, "_is_possible", lambda: True)
     for side in two:
         (side / "d0" / "large").write_bytes(bytes(range(256)) * (8 << 12))
-        os.utime(side / "d0" / "large", (len(side.name), 1))
+        os.utime(side / "d0" / "large", (1, len(side.name)))
     told = set[int]()
     run_of = run(choose(*two), Comparison(), now=clock.now(), every=False,
                  progress=lambda _files, size, *_: told.add(size))  # fmt: skip
