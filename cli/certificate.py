@@ -26,11 +26,7 @@ def certificate(
 
     Exit 10: the bundle failed, and the draft says not to sign; 11: it could not be judged.
     """
-    from custody import clock
     from custody.forms import certificate as certificates
 
-    found = papers.gathered(
-        bundle, output, expect=expect, signer=signer, log=log, checkpoint=checkpoint,
-        ledger=ledger, trust=trust,
-    )  # fmt: skip
-    return papers.give("certificate", certificates.document(found, clock.now()), output)
+    whose = papers.Whose(expect, signer, log, checkpoint, ledger, trust)
+    return papers.make("certificate", bundle, output, whose, certificates.document)

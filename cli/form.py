@@ -34,12 +34,7 @@ def form(
     The bundle is verified first, and the ledger of its case derived again; the form says what
     that came to.  Exit 10: it failed, and the form says so; 11: it could not be judged.
     """
-    from custody import clock
     from custody.forms import form as forms
 
-    found = papers.gathered(
-        bundle, output, expect=expect, signer=signer, log=log, checkpoint=checkpoint,
-        ledger=ledger, trust=trust,
-    )  # fmt: skip
-    facts = forms.document(found, clock.now())
-    return papers.give("form", facts, output, {"blank_rows": blank_rows})
+    whose = papers.Whose(expect, signer, log, checkpoint, ledger, trust)
+    return papers.make("form", bundle, output, whose, forms.document, {"blank_rows": blank_rows})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,45 +66,72 @@ LogOption = Annotated[
 ]
 
 
-def gathered(
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """What the command line says of whom to believe, and with which ledger."""
+
+    expect: str | None
+    signer: list[str] | None
+    log: list[str] | None
+    checkpoint: list[Path] | None
+    ledger: Path | None
+    trust: Path | None
+
+
+def make(
+    name: str,
     bundle: Path,
     out: Path | None,
-    *,
-    expect: str | None,
-    signer: list[str] | None,
-    log: list[str] | None,
-    checkpoint: list[Path] | None,
-    ledger: Path | None,
-    trust: Path | None,
-) -> Gathered:
-    """Verify the bundle that is meant, with what the command line says, and read its history.
+    whose: Whose,
+    document: Callable[[Gathered, datetime], Mapping[str, Any]],
+    more: Mapping[str, Any] | None = None,
+) -> int:
+    """Verify the bundle that is meant, read its history, and print the page or the facts.
 
+    :param name: ``form`` or ``certificate``: of the page and of the schema.
     :param out: where the page is to go; looked at first, so that no work is done for nothing.
+    :param document: draws the facts.
+    :param more: what the page needs and is no fact.
     """
-    from custody.forms import gathering, page
+    from custody.forms import page
+    from custody.verify.docket import FORBIDDEN, is_forbidden
 
     if out is not None or not console.mode().json:
         page.require()
-    source = _source(bundle, ledger)
+    try:
+        found, now = _gathered(name, bundle, out, whose)
+    except OSError as err:
+        if not is_forbidden(err):
+            raise
+        why, _, hint = FORBIDDEN.partition(": ")
+        console.error(f"make the {name}", str(bundle), why, hint, exit_codes.CANNOT_VERIFY)
+        return exit_codes.CANNOT_VERIFY
+    return _give(name, document(found, now), out, more or {})
+
+
+def _gathered(name: str, bundle: Path, out: Path | None, whose: Whose) -> tuple[Gathered, datetime]:
+    from custody.forms import gathering
+
+    source = _source(f"{name} BUNDLE", bundle, whose.ledger)
     _refuse(out, bundle, source)
-    verifier = _verifier(expect, signer or [], log or [], checkpoint or [], trust)
+    verifier = _verifier(whose)
     with console.Progress("verifying") as progress:
         found = gathering.gather(bundle, source, verifier, progress)
     ledger_where.tell_troubles(verifier.memory)
-    return found
+    return found, verifier.now
 
 
-def _source(bundle: Path, ledger: Path | None) -> Source | None:
+def _source(command: str, bundle: Path, ledger: Path | None) -> Source | None:
     """The ledger or the case that is named; else the case that the bundle lies in; else none."""
     from custody import case as cases
 
     if ledger is not None:
-        return ledger_where.find("form BUNDLE", ledger).reader
+        return ledger_where.find(command, ledger).reader
     chosen = options.case()
     home = Path(os.path.realpath(bundle)).parent
     lies_in_one = home.name == "bundles" and (home.parent / cases.RECORD).is_file()
     if chosen is not None and not (chosen.from_environment and lies_in_one):
-        return cases.open_case(options.needed_case("form BUNDLE"))
+        return cases.open_case(options.needed_case(command))
     if lies_in_one:
         console.remark(f"with the ledger of the case that it lies in: {home.parent}")
         return cases.open_case(home.parent)
@@ -124,30 +153,25 @@ def _refuse(out: Path | None, bundle: Path, source: Source | None) -> None:
         raise UsageError("write the page", out, why, hint="name a file elsewhere")
 
 
-def _verifier(
-    expect: str | None,
-    signers: list[str],
-    logs: list[str],
-    checkpoints: list[Path],
-    trust: Path | None,
-) -> Verifier:
+def _verifier(whose: Whose) -> Verifier:
     from custody import clock
     from custody.forms.gathering import Verifier
     from custody.identity import trust as store
     from custody.identity.trust import read_fingerprint
 
-    believed = store.load(options.trust_directory(trust))
+    signers = whose.signer or []
+    believed = store.load(options.trust_directory(whose.trust))
     for text in signers:
         believed = believed.with_signer(text)
-    for text in logs:
+    for text in whose.log or []:
         believed = believed.with_log(_log_key(text))
     return Verifier(
         trust=believed,
         now=clock.now(),
-        expect=None if expect is None else read_fingerprint(expect),
+        expect=None if whose.expect is None else read_fingerprint(whose.expect),
         named=[_fingerprint(text) for text in signers],
         memory=ledger_where.memory(),
-        given=[ledger_where.given_checkpoint(file) for file in checkpoints],
+        given=[ledger_where.given_checkpoint(file) for file in whose.checkpoint or []],
     )
 
 
@@ -156,7 +180,7 @@ def _log_key(text: str) -> Any:
 
     key = options.verifier_key(text)
     if key.kind != ED25519:
-        raise UsageError("read the command line", "--log", "the key is a witness's")
+        raise UsageError("read the command line", "--log", "a ledger's key is Ed25519, type 0x01")
     return key
 
 
@@ -166,21 +190,15 @@ def _fingerprint(text: str) -> str:
     return Trust().with_signer(text).signers[0].fingerprint
 
 
-def give(
-    name: str, facts: Mapping[str, Any], out: Path | None, more: Mapping[str, Any] | None = None
-) -> int:
-    """Print the facts, or the page that is made of them, and say how it stands.
-
-    :param name: ``form`` or ``certificate``: of the page and of the schema.
-    :param more: what the page needs and is no fact.
-    """
+def _give(name: str, facts: Mapping[str, Any], out: Path | None, more: Mapping[str, Any]) -> int:
+    """Print the facts, or the page that is made of them, and say how it stands."""
     from custody.forms import page
 
     verdict = facts["verification"]["verdict"]
     as_json = console.mode().json
     made = b""
     if out is not None or not as_json:
-        made = page.render(name, {**facts, **(more or {})}, _running(name, facts))
+        made = page.render(name, {**facts, **more}, _running(name, facts))
     if out is not None:
         _save(out, made)
     if as_json:

@@ -153,7 +153,8 @@ def hashes(found: Item, standing: Standing) -> dict[str, Any]:
         "key": claimed,
         "fingerprint": fingerprint(claimed),
         "trusted": trusted is not None,
-        "trusted_as": "" if trusted is None else trusted.name,
+        "trusted_as": "" if trusted is None or trusted.vouched_by else trusted.name,
+        "vouched_by": "" if trusted is None else trusted.vouched_by,
         "role": "" if trusted is None else trusted.role,
     }
 

@@ -61,7 +61,7 @@ def _remarks(gathered: Gathered) -> list[str]:
 def _chain(
     found: Item, standing: Standing, timeline: Timeline | None, keys: Keys
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    own = [] if found.event is None else [_collected(found, standing, keys)]
+    own = [] if found.event is None else [_collected(found, standing, timeline, keys)]
     if timeline is None:
         return own, [], []
     rows = chain.transfers(timeline, keys)
@@ -71,27 +71,31 @@ def _chain(
     return rows, chain.events(timeline, keys), chain.disposals(timeline)
 
 
-def _collected(found: Item, standing: Standing, keys: Keys) -> dict[str, Any]:
+def _collected(
+    found: Item, standing: Standing, timeline: Timeline | None, keys: Keys
+) -> dict[str, Any]:
     """The first row where the ledger has none: what the bundle's own statement says."""
     event = found.event
     if event is None:
         return {}
     fingerprint, verdict, words = facts.fingerprint(event.actor.key), *_judged(standing)
-    signer = None if standing.bundle is None else standing.bundle.signer
-    name = "" if signer is None else signer.name
+    said = facts.hashes(found, standing)
+    name = said["trusted_as"]
+    if said["vouched_by"]:
+        name = f"vouched for by {said['vouched_by']}"
     key = keys.name(Signature("untrusted", fingerprint, name, words), event.actor)
     host = facts.source(found)["hostname"]
     signature = {"of": "the statement", "key": key, "fingerprint": fingerprint,
                  "verdict": verdict, "words": words}  # fmt: skip
-    said = ("purpose", "authority", "place", "method", "comment")
+    texts = ("purpose", "authority", "place", "method", "comment")
     return {
         "number": 1,
         "entry": None,
         "type": "sealed",
         "time": clock.rfc3339(event.time),
-        "what": found.bundle,
+        "what": facts.item(found, standing, timeline)["evidence_number"] or found.bundle,
         "original": True,
-        **{word: event.words.get(word, "") for word in said},
+        **{word: event.words.get(word, "") for word in texts},
         "tracking": "",
         "expires": "",
         "verdict": "",

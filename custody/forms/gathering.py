@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -127,10 +128,19 @@ def _lying_there(
         progress=progress,
     )
     items.require_same(found, verified)
-    timeline, damage = _history(source, found.bundle, verifier)
-    judged = standing.judge(found, verified, timeline, damage)
+    name = _name(bag, source, found)
+    timeline, damage = _history(source, name, verifier)
+    judged = standing.judge(found, verified, timeline, name=name, damage=damage)
     title = "" if source is None else _title(_ledger(source))
     return Gathered(found, bag, judged, timeline, damage, title)
+
+
+def _name(bag: Path, source: Source | None, found: Item) -> str:
+    """By which name the ledger is asked: in the case its place there, elsewhere its own word."""
+    real = Path(os.path.realpath(bag))
+    if isinstance(source, Case) and real.parent == Path(os.path.realpath(source.bundles)):
+        return real.name
+    return found.bundle
 
 
 def _history(source: Source | None, name: str, verifier: Verifier) -> tuple[Timeline | None, str]:

@@ -47,10 +47,16 @@ class Standing:
 
 
 def judge(
-    item: Item, bundle: Verification | None, timeline: Timeline | None, damage: str = ""
+    item: Item,
+    bundle: Verification | None,
+    timeline: Timeline | None,
+    *,
+    name: str = "",
+    damage: str = "",
 ) -> Standing:
     """Put together what verifying the bundle and reading its history came to.
 
+    :param name: of the bundle's directory, where it lies in the case.
     :param damage: why there is a ledger and no history: it cannot be read.
     """
     docket = Docket(CHECKS if timeline is not None or damage else {})
@@ -61,7 +67,7 @@ def judge(
     if timeline is not None:
         _ledger(timeline, docket)
         _receipts(timeline, docket)
-        _agreement(item, timeline, docket)
+        _agreement(item, name or item.bundle, timeline, docket)
     own = docket.checks()
     verdict = verdict_of([*(() if bundle is None else bundle.checks), *own])
     if bundle is None and verdict == "ok":
@@ -105,8 +111,11 @@ def _receipts(timeline: Timeline, docket: Docket) -> None:  # (2)
     docket.shown(RECEIPTS, f"{answered} countersigned, each by a key that counts")
 
 
-def _agreement(item: Item, timeline: Timeline, docket: Docket) -> None:  # (3)
-    where = f"bundles/{item.bundle}"
+def _agreement(item: Item, name: str, timeline: Timeline, docket: Docket) -> None:  # (3)
+    where = f"bundles/{name}"
+    if name != item.bundle:
+        why = "the directory's name is not the bundle's"
+        docket.found(AGREEMENT, where, item.bundle, name, why)
     entered = {digest: step for step in timeline.steps if (digest := pinned_by(step))}
     if len(entered) > 1:
         said = ", ".join(str(step.index) for step in entered.values())[:400]

@@ -50,7 +50,7 @@ def test_it_reads_as_a_draft_with_blanks(custody: Any, bundle: Path, logs: Path)
     for text in (
         "DRAFT, NOT SIGNED, NOT LEGAL ADVICE", "902(13)", "902(14)", "Ada Example",
         str(logs), "2 files with 8 bytes", "1 path could not be copied whole", "FIPS 180-4",
-        "reads every copied file back", CLAIM, "entry 1 of the ledger",
+        "reads every copied file back", CLAIM, "entered, as number 1, in the ledger",
         "I declare under penalty of perjury", "manifest-sha256.txt",
     ):  # fmt: skip
         assert text in said, text

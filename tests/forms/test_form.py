@@ -206,6 +206,18 @@ def test_a_bundle_that_nobody_entered_fails(
     assert found["transfers"][0]["entry"] is None
 
 
+def test_a_bundle_in_another_ones_place_fails(
+    custody: Any, case: Path, bundle: Path, alone: Path
+) -> None:
+    """A bundle whose directory bears the name of one that is entered gives a failed form."""
+    shutil.rmtree(bundle)
+    shutil.copytree(alone, bundle)
+    found = facts(custody, bundle, verdict="failed")
+    status = {check["name"]: check["status"] for check in found["verification"]["checks"]}
+    assert status["agreement"] == "fail"
+    assert "the directory's name is not the bundle's" in json.dumps(found["verification"])
+
+
 def test_another_bundle_under_an_entered_name_fails(
     custody: Any, case: Path, bundle: Path, logs: Path, tmp_path: Path
 ) -> None:

@@ -49,28 +49,32 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def hostile(custody: Any, tmp_path: Path) -> Path:
-    """A case whose every text tries something, and a bundle of files that do."""
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    (logs / "<script>document.title='RAN'</script>.log".replace("/", "_")).write_text("x\n")
-    (logs / BIDI).write_text("x\n")
-    (logs / "\x1b[2Jline\nbreak.log").write_text("x\n")
-    (logs / "--></style>").mkdir(parents=True)
-    case = tmp_path / "case"
-    custody("init", case, "--no-passphrase", "--number", CSS, "--title", HOSTILE,
+def hostile(custody: Any, masters: dict[str, Path], tmp_path_factory: Any) -> Path:
+    """A case whose every text tries something, with a bundle of files that do, and its pages."""
+    if "hostile" not in masters:
+        base = tmp_path_factory.mktemp("hostile")
+        logs = base / "logs"
+        (logs / "--></style>").mkdir(parents=True)
+        for name in ("<script>document.title='RAN'<_script>.log", BIDI, "\x1b[2Jline\nbreak.log"):
+            (logs / name).write_text("x\n")
+        case, run = base / "case", type(custody)(base)
+        run("init", case, "--no-passphrase", "--number", CSS, "--title", HOSTILE,
             "--person", f"Eve {HOSTILE}", "--organization", HOSTILE, exit_code=0)  # fmt: skip
-    custody("collect", logs, logs / "<b>gone", "--case", case, "--evidence-number", CSS,
+        run("collect", logs, logs / "<b>gone", "--case", case, "--evidence-number", CSS,
             "--note", HOSTILE, "--authority", HOSTILE, exit_code=3)  # fmt: skip
-    return case
+        (bundle,) = (case / "bundles").iterdir()
+        for name in ("form", "certificate"):
+            run(name, bundle, "-o", base / f"{name}.html", exit_code=0)
+        done = run("form", bundle, "--json", exit_code=0)
+        (base / "form.json").write_text(done.stdout, encoding="utf-8")
+        masters["hostile"] = base
+    return masters["hostile"]
 
 
 @pytest.fixture(params=["form", "certificate"])
-def made(request: pytest.FixtureRequest, custody: Any, hostile: Path) -> str:
+def made(request: pytest.FixtureRequest, hostile: Path) -> str:
     """Each of the two pages about it."""
-    (bundle,) = (hostile / "bundles").iterdir()
-    text: str = custody(request.param, bundle, exit_code=0).stdout
-    return text
+    return (hostile / f"{request.param}.html").read_text(encoding="utf-8")
 
 
 def test_hostile_text_is_text(made: str) -> None:
@@ -157,9 +161,8 @@ def test_no_script_runs_in_a_browser(made: str, tmp_path: Path) -> None:
     assert "<title>RAN" in browser(control, tmp_path / "three")
 
 
-def test_json_gives_the_exact_text(custody: Any, hostile: Path) -> None:
+def test_json_gives_the_exact_text(hostile: Path) -> None:
     """The facts as JSON are not escaped for a page."""
-    (bundle,) = (hostile / "bundles").iterdir()
-    found = json.loads(custody("form", bundle, "--json", exit_code=0).stdout)
+    found = json.loads((hostile / "form.json").read_text(encoding="utf-8"))
     assert found["item"]["description"] == HOSTILE
     assert found["item"]["evidence_number"] == CSS

@@ -116,7 +116,8 @@ def test_both_paper_sizes_hold_it(
     need("pdftotext")
     page = tmp_path / "form.html"
     custody("form", bundle, "-o", page, exit_code=0)
-    digest = json.loads(custody("form", bundle, "--json").stdout)["hashes"]["statement"]
+    done = custody("form", bundle, "--json", exit_code=0)
+    digest = json.loads(done.stdout)["hashes"]["statement"]
     text = page.read_text(encoding="utf-8")
     style = text[text.index("<style>") + 7 : text.index("</style>")]
     other = f"{style}@page {{ size: {size}; }}"
