@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from custody.errors import UsageError
+from custody.errors import CustodyError, UsageError
 
 from . import console, desk, exit_codes, figures, options, watch_unit
 from .frame import Verb
 
 if TYPE_CHECKING:
     from custody.collect import Collected
-    from custody.errors import CustodyError
     from custody.watch.alarms import Alarm
     from custody.watch.running import Watch
 
@@ -209,6 +208,7 @@ class _Told:
         self._written = 0.0
         self._running: list[Any] = []
         self._line = console.StatusLine("watching")
+        self._is_deaf = False
 
     def sealed(self, collected: Collected) -> None:
         """A bundle was sealed and entered."""
@@ -273,15 +273,19 @@ class _Told:
         self._say({"event": "ended", **_figures(watch)})
 
     def _say(self, document: dict[str, Any]) -> None:
-        if not self._line.is_shown:
+        if self._line.is_shown or self._is_deaf:
+            return
+        try:
             console.result_json_line({"schema": "custody.watch/v1", **document})
             console.flush()
+        except (console.StdoutClosed, CustodyError) as err:  # no reason to stop watching
+            self._is_deaf = True
+            console.warning(f"nobody reads stdout any more; the watch goes on: {err}")
 
     def _write(self, watch: Watch, *, running: bool) -> None:
         import json
 
         from custody import durable
-        from custody.errors import CustodyError
 
         self._written = time.monotonic()
         document = {"running": running, "pid": os.getpid(), **_figures(watch)}

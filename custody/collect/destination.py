@@ -24,6 +24,7 @@ class Destination:
 
     :ivar signers: whose left-over bundles may be entered along with this one.
     :ivar alone: enter this bundle and look for no left-over ones, as a watch does that seals often.
+    :ivar staging: what the name of an unfinished bundle begins with.
     :ivar wait_seconds: how long to wait, at the end, while another process writes to the case.
     """
 
@@ -33,6 +34,7 @@ class Destination:
     signers: Sequence[VerifierKey] = ()
     wait_seconds: float = WAIT_SECONDS
     alone: bool = False
+    staging: str = ""
 
     @property
     def bundles(self) -> Path:

@@ -58,7 +58,7 @@ def run(
     facts = host.facts()
     bundle_id = _bundle_id(started, facts.get("hostname", ""))
     collected = Collected(bundle_id, plan.destination.bundles / bundle_id)
-    staged = plan.destination.incoming / bundle_id
+    staged = plan.destination.incoming / f"{plan.destination.staging}{bundle_id}"
     with durable.private_umask():
         durable.ensure_directory(plan.destination.incoming)
         refuse_shared(plan.destination)
@@ -74,7 +74,10 @@ def run(
         except (KeyboardInterrupt, InterruptedCollection) as err:
             raise _interrupted(collected, staged) from err
         except StorageError as err:
-            err.hint = err.hint or f"nothing was sealed; what was copied so far is in {staged}"
+            if source is None:
+                err.hint = err.hint or f"nothing was sealed; what was copied so far is in {staged}"
+            else:  # whoever reads piece by piece still has what could not be sealed
+                durable.remove_unfinished(staged)
             raise
     collected.statement_sha256 = hashlib.sha256(envelope).hexdigest()
     _hand_in(plan, staged, collected, envelope, published)

@@ -18,7 +18,12 @@ from custody.durable.basics import (
     sync_file_system,
     write_all,
 )
-from custody.durable.directories import ensure_directory, ensure_private_directory, make_directory
+from custody.durable.directories import (
+    ensure_directory,
+    ensure_private_directory,
+    make_directory,
+    remove_unfinished,
+)
 from custody.durable.group import discard, replace_after, write_group
 from custody.durable.locks import lock, lock_directory, lock_open
 from custody.durable.single import create, create_from, create_or_equal, publish, replace
@@ -38,6 +43,7 @@ __all__ = [
     "make_directory",
     "private_umask",
     "publish",
+    "remove_unfinished",
     "replace",
     "replace_after",
     "storage_error",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from custody.durable.basics import (
@@ -56,3 +57,11 @@ def ensure_private_directory(path: Path) -> None:
             path.chmod(PRIVATE_DIRECTORY)
     except OSError as err:
         raise storage_error("make private", path, err) from err
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove unfinished work that nobody will take up, as far as that can be done.
+
+    :param directory: in ``incoming/``; no link in it is followed.
+    """
+    shutil.rmtree(directory, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -226,9 +226,10 @@ class Follower:
             self._said[path] = what
             self.notes[path] = record
 
-    def was_noted(self, path: bytes) -> bool:
-        """Whether anything was ever noted of a path."""
-        return path in self._said
+    def back_again(self, paths: Iterable[bytes]) -> None:
+        """These are there again: what was noted of them is news if it happens once more."""
+        for path in paths:
+            self._said.pop(path, None)
 
     # ---- what is to be sealed
 

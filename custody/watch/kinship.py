@@ -30,14 +30,18 @@ SUFFIXES = tuple(_OPENERS)
 def copied_from(fd: int, size: int, known: Iterable[Followed]) -> Followed | None:
     """The content whose known bytes are the first of the open file *fd*; the longest of them."""
     fit = [item for item in known if item.whole is not None and 0 < item.end <= size]
-    for item in sorted(fit, key=lambda item: item.end, reverse=True):
-        heads = [] if item.samples.head is None else [item.samples.head]
-        try:
-            if changed(fd, heads) is None and digest_of(fd, item.end).digest() == item.digest():
-                return item
-        except OSError:
-            return None
-    return None
+    digest, offset, longest = hashlib.sha256(), 0, None
+    try:
+        heads = {item.samples.head for item in fit if item.samples.head is not None}
+        other = {head for head in heads if changed(fd, [head]) is not None}
+        likely = [item for item in fit if item.samples.head not in other]
+        for item in sorted(likely, key=lambda item: item.end):  # one reading serves them all
+            offset = _take_in(digest, fd, offset, item.end)
+            if digest.digest() == item.digest():
+                longest = item
+    except OSError:
+        return None
+    return longest
 
 
 def compressed_from(path: bytes, fd: int, known: Iterable[Followed]) -> Followed | None:
@@ -77,8 +81,14 @@ def digest_of(fd: int, length: int) -> Any:
 
     :raises OSError: if it cannot be read.
     """
-    digest, offset = hashlib.sha256(), 0
-    while offset < length and (data := os.pread(fd, min(READ, length - offset), offset)):
+    digest = hashlib.sha256()
+    _take_in(digest, fd, 0, length)
+    return digest
+
+
+def _take_in(digest: Any, fd: int, offset: int, end: int) -> int:
+    """Add the bytes from *offset* to *end*, as far as there are any; returns where that ended."""
+    while offset < end and (data := os.pread(fd, min(READ, end - offset), offset)):
         digest.update(data)
         offset += len(data)
-    return digest
+    return offset

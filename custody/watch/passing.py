@@ -33,6 +33,8 @@ class Passes:
         self._at: dict[bytes, Identity] = {}
         self._fresh: list[tuple[bytes, int]] = []
         self._closed: list[bytes] = []
+        self._absent: set[bytes] = set()  # sources that are not there
+        self._absent_before: set[bytes] = set()
         self._waiting: dict[Identity, int] = {}  # a copy of what is still there: passes waited
         self._settled: dict[Identity, tuple[int, int]] = {}  # holds nothing new: size and mtime
         self._first = not follower.before
@@ -40,12 +42,14 @@ class Passes:
     def run(self, sources: Sources, rules: Rules) -> None:
         """Go over the sources once."""
         self._places, self._at, self._closed = {}, {}, []
+        self._absent_before, self._absent = self._absent, set()
         self.follower.directories = {}
         for record in scan(sources, rules, self.accounts, self._see):
             self._note(record)
         self._renamed()
         self._welcome()
         self._missed()
+        self.follower.back_again(self._absent_before - self._absent)
         self.follower.settle()
         self._first = False
 
@@ -58,9 +62,11 @@ class Passes:
             return
         if outcome in (outcomes.UNREADABLE, outcomes.NOT_LOCAL):
             self._closed.append(path)
-        if outcome == outcomes.MISSING and not self._first and not self.follower.was_noted(path):
-            why = "what was to be watched is not there any more"
-            self.follower.alarms.append(Alarm(alarms.WATCH_LOST, path, why))
+        if outcome == outcomes.MISSING:
+            self._absent.add(path)
+            if not self._first and path not in self._absent_before:
+                why = "what was to be watched is not there any more"
+                self.follower.alarms.append(Alarm(alarms.WATCH_LOST, path, why))
         self.follower.note(path, record)
 
     def _see(self, seen: Seen) -> None:

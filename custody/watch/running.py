@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from custody import collect, entering
+from custody import collect, durable, entering
 from custody.acquire import mounts, sources
 from custody.acquire.metadata import Accounts
 from custody.acquire.rules import Rules
@@ -35,6 +35,7 @@ _STEP_BACK = 2.0
 _MOST_ALARMS = 1_000
 _MOST_OWED = 10_000
 _WAIT_SECONDS = 20.0
+_STAGING = "watch-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,9 @@ class Watch:
         self.bundles = self.preserved = self.alarms = 0
         self.last_seal: datetime | None = None
         self._pace = Pace(settings.rate)
-        self._stop = self._left_over = False  # a bundle that could not be entered yet
+        self._stop = False
+        self._left_over = False  # a bundle that could not be entered yet
+        self._failed = False  # the last attempt to seal: the next is one interval later
         self._sources: Sources | None = None
         self._clock = time.time() - time.monotonic()
         self._pass_took = self._next_pass = 0.0
@@ -116,6 +119,9 @@ class Watch:
             self.follower.close_all()
 
     def _begin(self) -> None:
+        # There is one watch of a case at a time: what is left here is a dead one's.
+        for left in self.keeper.case.incoming.glob(f"{_STAGING}*"):
+            durable.remove_unfinished(left)
         entering.enter_pending(
             self.keeper.case, self.keeper.log_key, [self.keeper.signer.key], _WAIT_SECONDS
         )
@@ -129,7 +135,7 @@ class Watch:
         if now >= self._next_pass or (self.follower.wants_pass and self._may_pass(now)):
             self._pass(passes)
         cried = self._cry()
-        full = self.follower.held >= self.settings.largest
+        full = self.follower.held >= self.settings.largest and not self._failed
         if cried or full or time.monotonic() >= self._next_seal:
             self._seal()
             self._next_seal = time.monotonic() + self.settings.every
@@ -245,9 +251,10 @@ class Watch:
                 self._plan(self._sources), self.keeper.signer, self.keeper.actor, now=self.now,
                 published=published, source=sealing.records,
             )  # fmt: skip
-            self._left_over = False
+            self._left_over = self._failed = False
         except CustodyError as err:
             self._left_over = bool(done) or self._left_over
+            self._failed = True
             self.told.trouble(err)
         if not done:
             return
@@ -262,6 +269,7 @@ class Watch:
         destination = Destination(
             self.keeper.case.directory, self.keeper.case, self.keeper.log_key,
             [self.keeper.signer.key], _WAIT_SECONDS, alone=not self._left_over,
+            staging=_STAGING,
         )  # fmt: skip
         return Plan(
             self.request, destination, found, self._rules(found), self.accounts, Survey(), "", ()
