@@ -144,17 +144,21 @@ def list_() -> None:
     if not keys:
         console.remark(f"no keys in {folder.directory}; make one: custody key new NAME")
         return
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (
             stored.name,
             stored.use,
             "encrypted" if stored.encrypted else "NOT ENCRYPTED",
             stored.as_json()["created"],
+            stored.as_json().get("valid_until", ""),
             stored.key,
         )
         for stored in keys
     ]
-    console.table(rows, ("name", "use", "on disk", "created", "verifier key"))
+    headers: tuple[str, ...] = ("name", "use", "on disk", "created", "until", "verifier key")
+    if not any(stored.valid_until for stored in keys):
+        rows, headers = [(*row[:4], row[5]) for row in rows], (*headers[:4], headers[5])
+    console.table(rows, headers)
 
 
 @app.command()

@@ -61,6 +61,8 @@ def test_a_host_key_is_short_lived(place: Place) -> None:
     document = json.loads(place.custody(*shown, env=place.host, exit_code=0).stdout)
     listed = json.loads(place.custody("trust", "list", "--json", env=place.host).stdout)
     assert listed["signers"][0]["valid_until"] == document["valid_until"] > document["created"]
+    assert document["valid_until"] in place.custody("key", "list", env=place.host).stdout
+    assert " until " not in place.custody("key", "list").stdout
 
 
 def test_a_key_that_has_ended_signs_nothing(place: Place) -> None:

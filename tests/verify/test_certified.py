@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ from verify_bench import (
 from custody import case as cases
 from custody import certifying
 from custody.bundle import layout
-from custody.errors import UsageError
+from custody.errors import FormatError, UsageError
 from custody.formats import dsse, statement
 from custody.formats.statement import Actor, Event
 from custody.identity import signing
@@ -197,6 +198,20 @@ def test_an_odd_certificate_is_not_believed(bag: Path, name: str) -> None:
     found = check(bag, folder(DESK))
     assert (found.verdict, status(found)[8]) == ("cannot-verify", "not-checked")
     assert "not believed" in said(found)
+
+
+def test_no_bit_of_a_certificate_is_without_meaning() -> None:
+    """Whatever single bit is turned, nobody is believed on its word any more."""
+    trust, made = folder(DESK), vouch(bundle="x", valid_until=NOW + DAY)
+    assert len(certifying.believe(trust, [("", dsse.load(made))]).trust.vouched) == 1
+    believed = 0
+    for place in range(len(made) * 8):
+        turned = bytearray(made)
+        turned[place // 8] ^= 1 << place % 8
+        with suppress(FormatError):
+            envelope = dsse.load(bytes(turned))
+            believed += len(certifying.believe(trust, [("", envelope)]).trust.vouched)
+    assert believed == 0
 
 
 def test_the_certificate_s_dates_are_the_key_s(bag: Path) -> None:
