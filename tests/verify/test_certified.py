@@ -352,6 +352,28 @@ def test_a_key_revoked_in_the_ledger_counts_no_longer(case: Path) -> None:
     assert failed(check_case(case, trusting(SIGNER))) == []
 
 
+def test_a_desk_that_another_revoked_vouches_no_more(case: Path) -> None:
+    """Also for what it vouched for before, unless the ledger dates that; in any order."""
+    enter(case, vouch())
+    both = folder(DESK, SECOND)
+    assert check_case(case, both).verdict == "ok"
+    enter(case, revoke(SECOND, at=NOW + DAY, of=DESK))
+    found = check_case(case, both)
+    assert (found.verdict, failed(found)) == ("cannot-verify", [])
+    assert "no trusted time shows that it was signed before" in said(found)
+    reader = cases.open_case(case).ledger
+    dated = certifying.believe_ledger(both, reader, lambda _: NOW)
+    assert [item.vouched_by for item in dated.trust.vouched] == ["desk"]
+    assert status(check_case(case, folder(DESK)))[5] == "ok"  # a stranger's revocation is nobody's
+
+
+def test_desks_that_revoke_each_other_are_both_revoked(case: Path) -> None:
+    """Each is judged as the verifier's folder has it: neither can save itself by being first."""
+    enter(case, revoke(SECOND, at=NOW, of=DESK), revoke(DESK, at=NOW, of=SECOND))
+    trust = certifying.believe_ledger(folder(DESK, SECOND), cases.open_case(case).ledger).trust
+    assert [item.revoked_at for item in trust.signers] == [NOW, NOW]
+
+
 def test_a_case_may_ask_for_two_desks(tmp_path: Path) -> None:
     """The event that opens a case says how many desks a change of keys needs."""
     directory = tmp_path / "two"
