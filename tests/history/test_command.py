@@ -186,6 +186,49 @@ def test_a_gap_is_exit_3(custody: Any, case: Path) -> None:
     assert told(custody, case, exit_code=3)["gaps"][0]["kind"] == "not-entered"
 
 
+@pytest.mark.parametrize("trap", ["fifo", "link", "endless", "folder"])
+def test_planted_inventories_stop_nothing(custody: Any, case: Path, log: str, trap: str) -> None:
+    """An inventory that is a FIFO, a link or one endless line names no file, and blocks nobody."""
+    path = bundle_of(case) / "custody" / "inventory.jsonl"
+    kept = path.read_bytes()
+    path.unlink()
+    if trap == "fifo":
+        os.mkfifo(path)
+    elif trap == "link":
+        (case.parent / "outside").write_bytes(kept)
+        path.symlink_to(case.parent / "outside")
+    elif trap == "folder":
+        path.mkdir()
+    else:
+        with path.open("wb") as file:
+            file.truncate(5 << 30)
+    custody("history", log, "--case", case, exit_code=12, timeout=60)
+    assert told(custody, case, NUMBER)["kind"] == "bundle"
+
+
+def test_a_ledger_that_is_gone_or_no_ledger(custody: Any, case: Path) -> None:
+    """A case whose ledger was taken away, or replaced by a FIFO, is exit 10, and nobody waits."""
+    shutil.rmtree(case / "ledger")
+    custody("history", "--case", case, exit_code=10)
+    (case / "ledger").mkdir()
+    os.mkfifo(case / "ledger" / "checkpoint")
+    custody("history", "--case", case, exit_code=10, timeout=60)
+
+
+def test_a_checkpoint_that_somebody_holds(custody: Any, case: Path, tmp_path: Path) -> None:
+    """A checkpoint on file shows a history that was cut off, also to who never looked before."""
+    older = shutil.copytree(case / "ledger", tmp_path / "older")
+    custody("note", NUMBER, "seen", "--case", case, exit_code=0)
+    held = tmp_path / "held"
+    shutil.copy(case / "ledger" / "checkpoint", held)
+    shutil.rmtree(case / "ledger")
+    shutil.copytree(older, case / "ledger")
+    shutil.rmtree(custody.home / "memory")
+    custody("history", "--case", case, exit_code=0)
+    done = custody("history", "--case", case, "--checkpoint", held, exit_code=10)
+    assert "FAIL" in done.stdout
+
+
 # ---- how it looks
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from history_bench import (
@@ -530,6 +532,39 @@ def test_entries_that_cannot_be_read(bench: Bench) -> None:
     assert [(gap.kind, gap.entries) for gap in found.gaps] == [(gaps.UNREAD, (0, 255))]
     assert found.verdict == "failed"
     assert [step.index for step in found.steps] == list(range(256, 301))
+
+
+# ---- on the command line
+
+
+def test_gaps_are_told_in_every_form(custody: Any, bench: Bench) -> None:
+    """Each gap stands above the entries in the table, in Markdown and in JSON: exit 3."""
+    for what, signer in (("signer", DESK), ("signer", READER), ("ledger", LOG)):
+        custody("trust", "add", what, str(signer.key), exit_code=0)
+    bench.seal(when=0)
+    bench.copy()
+    bench.hand_over()
+    bench.release(SAM)
+    bench.take_in(HOST, details={"already_held": True, "copy": "C1"})
+    bench.enter("noted", {"bundle": BUNDLE}, when=2)
+    wanted = {
+        gaps.TWO_HOLDERS: "went to Sam Second, Example Insurance while Rita Reader",
+        gaps.NOT_RECEIVED: "was released to Sam Second, Example Insurance at",
+        gaps.NEVER_HELD: "was received from Hal Host, Administrator, City of Example",
+        gaps.BACKWARDS: "a clock ran backwards, or an entry was made up later",
+    }
+    assert {kind for kind, _ in bench.gaps()} == set(wanted)
+    ask = ("history", NUMBER, "--case", bench.directory)
+    table = custody(*ask, exit_code=3).stdout
+    top = " ".join(table[: table.index("what happened")].split())
+    page = " ".join(custody(*ask, "--markdown", exit_code=3).stdout.split())
+    document = json.loads(custody(*ask, "--json", exit_code=3).stdout)
+    told = {gap["kind"]: gap["sentence"] for gap in document["gaps"]}
+    for kind, words in wanted.items():
+        assert f"[{kind}]" in top
+        for text in (top, page, told[kind]):
+            assert words in text
+    assert max(map(len, table.splitlines())) <= 80
 
 
 # ---- persons
