@@ -78,6 +78,7 @@ def timeline(
     # Of whatever origin it is: what lies there is shown, and that it is another's is a finding.
     entries, unread = docket.read(LedgerReader(ledger.directory))
     about = register.read(entries, () if case is None else _lying_there(case))
+    about.case = about.case or ("" if case is None else case.case)
     found = items.find(item, about, None if case is None else case.bundles)
     believed = certifying.believe_ledger(trust, LedgerReader(ledger.directory))
     trust = believed.trust

@@ -14,6 +14,7 @@ from authority import Authority
 
 NUMBER = "E-003"
 CLERK = ("--person", "A. Clerk", "--organization", "City of Example")
+NOT_UTF8 = "caf\udce9.log"
 ODD = "odd |<b>\x1b[31m.log"
 
 
@@ -29,6 +30,7 @@ def made(custody: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         logs.mkdir()
         (logs / "auth.log").write_text("a line\n")
         (logs / ODD).write_text("odd\n")
+        (logs / NOT_UTF8).write_text("bytes\n")
         opened = ("init", base / "case", "--no-passphrase", "--number", "26-7", *CLERK)
         custody(*opened, env=home, exit_code=0)
         collected = ("collect", logs, "--case", base / "case", "--evidence-number", NUMBER)
@@ -283,6 +285,16 @@ def test_a_note_about_each_kind_of_item(custody: Any, case: Path, log: str) -> N
     assert [item["index"] for item in other["events"]] == [1, 4]
     assert [item["index"] for item in told(custody, case, NUMBER)["events"]] == [1, 2, 4]
     custody("verify", case, exit_code=0)
+
+
+def test_a_path_that_is_not_utf_8(custody: Any, case: Path, made: Path) -> None:
+    """A file is found by the exact bytes of its path, and its odd byte is shown escaped."""
+    path = str(made / "logs" / NOT_UTF8)
+    custody("note", path, "odd", "--case", case, exit_code=0)
+    document = told(custody, case, path)
+    assert document["files"][0]["path"] == path.replace("\udce9", "\\xe9")
+    assert [event["type"] for event in document["events"]] == ["sealed", "noted"]
+    assert "caf\\xe9.log" in custody("history", path, "--case", case, exit_code=0).stdout
 
 
 def test_a_name_that_may_be_several_things(custody: Any, case: Path, log: str) -> None:

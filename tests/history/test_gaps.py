@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from history_bench import (
     START,
     TRUST,
     Bench,
+    at,
     moment,
     receipt,
     sealed,
@@ -423,6 +425,31 @@ def test_a_strangers_release_vouches_for_nobody(bench: Bench) -> None:
     assert found.steps[-1].countersignature is not None
     assert found.steps[-1].countersignature.verdict == "untrusted"
     assert found.verdict == "cannot-verify"
+
+
+@pytest.mark.parametrize(
+    ("dates", "signature", "verdict"),
+    [
+        ({"valid_until": at(60)}, "undated", "cannot-verify"),
+        ({"revoked_at": at(0)}, "late", "failed"),
+        ({"valid_from": at(60)}, "late", "failed"),
+        ({"valid_from": at(-60)}, "trusted", "ok"),
+    ],
+    ids=["ends", "revoked", "not-yet", "since"],
+)
+def test_a_receivers_key_counts_in_its_time(
+    bench: Bench, dates: dict[str, datetime], signature: str, verdict: str
+) -> None:
+    """A receipt by a key that had ended is no receipt, and one that nobody dated is open."""
+    bench.seal()
+    bench.copy()
+    bench.hand_over()
+    desk, reader = TRUST.signers
+    found = bench.told(trust=replace(TRUST, signers=(desk, replace(reader, **dates))))
+    assert found.steps[-1].countersignature is not None
+    assert (found.steps[-1].countersignature.verdict, found.verdict) == (signature, verdict)
+    named = [gap.kind for gap in found.gaps]
+    assert named == ([gaps.BAD_COUNTERSIGNATURE] if signature == "late" else [])
 
 
 def test_an_entry_that_its_signer_did_not_sign_moves_nothing(bench: Bench) -> None:
