@@ -10,7 +10,7 @@ import typer
 from custody.errors import UsageError
 from custody.formats.vkey import VerifierKey
 
-from . import console, key_certify, key_moving, moments, options
+from . import console, key_certify, key_enter, key_moving, moments, options
 from .frame import Verb
 
 app = Verb("Make, keep and vouch for signing keys.")
@@ -189,7 +189,7 @@ def show(key: ShownArgument, pem: PemOption = False) -> None:
 
 
 app.command("certify")(key_certify.certify)
-app.command("enter")(key_certify.enter)
+app.command("enter")(key_enter.enter)
 app.command("export")(key_moving.export)
 app.command("import")(key_moving.import_)
 app.command("change-passphrase")(key_moving.change_passphrase)

@@ -8,7 +8,7 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, key_certify, ledger_where, moments, options
+from . import console, key_enter, ledger_where, moments, options
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -154,5 +154,5 @@ def _enter(
         )
         index = writing.append([data])
     ledger_where.tell_troubles(desk.case.memory)
-    key_certify.tell(desk.case, believed, index)
+    key_enter.tell(desk.case, believed, index)
     return index
