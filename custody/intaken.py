@@ -37,6 +37,17 @@ def pins(event: Event) -> str:
     return str(details.get("statement", ""))
 
 
+def is_vouched(case: Case, name: str, fingerprint: str) -> bool:
+    """Whether the case has vouched for this key, for this bundle, already."""
+    for envelope, event, entry in _events(case, name):
+        if event.kind != certifying.ADDED:
+            continue
+        said = certifying.read(envelope)
+        if said is not None and (said.fingerprint, said.bundle) == (fingerprint, name):
+            return case.ledger.find(entry, _not_before(event)) is not None
+    return False
+
+
 def statement(case: Case, name: str) -> str:
     """The SHA-256 (hex) of the statement of a bundle in the case; empty if it cannot be read."""
     try:

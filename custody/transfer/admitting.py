@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from custody import certifying, durable
+from custody import certifying, durable, intaken
 from custody.bundle import layout
 from custody.errors import CustodyError, NotFoundError, StorageError, UsageError
 from custody.formats import vkey
@@ -245,6 +245,8 @@ def _certificate(
     if not wanted or fingerprint not in terms.fingerprints or trust.signer_for(fingerprint):
         return b""
     keeper = writing.keeper
+    if intaken.is_vouched(keeper.case, one.arrived.name, fingerprint):
+        return b""
     return certifying.certificate(
         keeper.signer,
         keeper.actor,

@@ -108,6 +108,11 @@ def judge(receipt: Paper, release: Release, trust: Trust) -> str:
             raise DifferenceError("record", signer.name or key.name, f"{why}; nothing was entered")
         if named:
             remark = "it is signed by another key than the one that the release names"
+    name, wanted = event.actor.name, release.to.get("name", "")
+    if not remark and not named and name.casefold() != wanted.casefold():
+        remark = (
+            f"it was released to {wanted or 'nobody'}, and is signed by {name or 'a key alone'}"
+        )
     details = event.details
     if details.get("bundle") != release.bundle:  # (3)
         why = f"the receipt is for {details.get('bundle')}, and this release for {release.bundle}"

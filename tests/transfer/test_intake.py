@@ -68,6 +68,8 @@ def test_an_untrusted_key_is_received_and_not_verified(
     (again,) = take_in(desk, case, brought.path, "--fingerprint", brought.fingerprint)
     assert again["outcome"] == "held"
     desk("verify", case, exit_code=0)
+    take_in(desk, case, brought.path, "--fingerprint", brought.fingerprint)
+    assert kinds(desk, case)[1:] == ["received", "key-added", "received", "received"]
 
 
 def test_a_collection_after_an_intake_says_nothing_of_it(

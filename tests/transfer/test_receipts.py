@@ -307,7 +307,21 @@ def test_a_receipt_by_an_unknown_key(
     assert "custody trust add signer" in done.stderr
     assert kinds(desk, case)[-1] == "released"
     desk.trusts(trusting, "I. Vestige", "examiner")
-    desk("record", receipt_of(copy), "--case", case, exit_code=0)
+    done = desk("record", receipt_of(copy), "--case", case, exit_code=0)
+    assert "is signed by" not in done.stderr
+
+
+def test_a_receipt_by_somebody_else_than_it_went_to(
+    desk: Person, case: Path, bundle: Path, trusting: Person, tmp_path: Path
+) -> None:
+    """Somebody whom the desk trusts may sign for another; it is entered, and said."""
+    other = ["--to", "S. Else", "--purpose", "Review", "--authority", "Order 7"]
+    desk("release", bundle, *other, "--copy-to", tmp_path / "out", "--case", case, exit_code=0)
+    copy = tmp_path / "out" / bundle.name
+    trusting("receive", copy, exit_code=0)
+    desk.trusts(trusting, "I. Vestige", "examiner")
+    done = desk("record", receipt_of(copy), "--case", case, exit_code=0)
+    assert "released to S. Else, and is signed by I. Vestige" in done.stderr
 
 
 @pytest.mark.parametrize(
