@@ -108,9 +108,11 @@ class Follower:
                 return
         self.hold(item)
 
-    def hold(self, item: Followed) -> None:
-        """Read what is new of an open file, as far as there is room for it."""
-        self.held += item.hold(min(READ, self.limits.held - self.held))
+    def hold(self, item: Followed) -> int:
+        """Read what is new of an open file, as far as there is room; returns how much that was."""
+        done = item.hold(max(0, min(READ, self.limits.held - self.held)))
+        self.held += done
+        return done
 
     def sealed(self, item: Followed, length: int) -> None:
         """The first *length* bytes that were held of it are sealed."""

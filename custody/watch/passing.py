@@ -47,6 +47,7 @@ class Passes:
         for record in scan(sources, rules, self.accounts, self._see):
             self._note(record)
         self._renamed()
+        self._catch_up()
         self._welcome()
         self._missed()
         self.follower.back_again(self._absent_before - self._absent)
@@ -148,6 +149,16 @@ class Passes:
             **metadata.path_fields(item.path, "rotated_to"),
         }
         self.follower.note(path, record)
+
+    def _catch_up(self) -> None:
+        """Read what no name leads to any more to its end, before it is held against new files."""
+        for item in list(self.follower.files.values()):
+            if item.fd is None or item.identity in self._places:
+                continue
+            with suppress(OSError):
+                self.follower.look(item)
+                while item.behind and self.follower.hold(item):
+                    pass
 
     def _welcome(self) -> None:
         """Files that were not there before: copies of what is known, or new."""
