@@ -34,7 +34,7 @@ def document(found: Gathered, now: datetime) -> dict[str, Any]:
         "made": clock.rfc3339(now),
         "tool": f"custody {custody.__version__}",
         "checked_with": {name: own[name] for name in ("name", "version", "sha256", "python")},
-        "verification": facts.verified(item, standing),
+        "verification": facts.verified(item, standing, timeline),
         "item": {**facts.item(item, standing, timeline), "case_title": found.title},
         "gaps": facts.gaps(item, standing),
         "outcomes": _outcomes(found),
@@ -69,6 +69,7 @@ def _files(found: Gathered) -> dict[str, Any]:
             "payload": file.payload,
             "size": file.size,
             "outcome": file.outcome,
+            "piece": file.piece,
             "sha256": file.sha256,
             "now": _now(file.payload, bundle, differing),
         }

@@ -21,6 +21,7 @@ from custody.verify import Check
 
 MOST_GAPS = 40
 MOST_FINDINGS = 40
+_MOST_REMARKS = 20
 _MOST_SOURCES = 40
 _MOST_PATHS = 10
 
@@ -99,6 +100,7 @@ def obtained(found: Item) -> dict[str, Any]:
         "excluded": _texts(record, "exclude"),
         "command": _texts(record, "command"),
         "clock": _clock(record),
+        "watch_seconds": _number(_object(record, "watch"), "every") or None,
         "tool": {
             **{name: _text(tool, name) for name in
                ("name", "version", "sha256", "python", "platform")},
@@ -167,8 +169,8 @@ def fingerprint(key: str) -> str:
         return ""
 
 
-def verified(found: Item, standing: Standing) -> dict[str, Any]:
-    """The verdict of the moment, the checks and the findings behind it."""
+def verified(found: Item, standing: Standing, timeline: Timeline | None) -> dict[str, Any]:
+    """The verdict of the moment, the checks, findings and remarks behind it."""
     bundle = standing.bundle
     checks = [] if bundle is None else [_check("bundle", check) for check in bundle.checks]
     checks += [_check("ledger", check) for check in standing.checks]
@@ -180,7 +182,22 @@ def verified(found: Item, standing: Standing) -> dict[str, Any]:
         "checks": checks,
         "findings": findings,
         "finding_count": len(standing.findings) + standing.unlisted,
+        "remarks": _remarks(standing, timeline)[:_MOST_REMARKS],
     }
+
+
+def _remarks(standing: Standing, timeline: Timeline | None) -> list[dict[str, str]]:
+    """What is worth knowing and changes no verdict, of the bundle and of the ledger."""
+    said = (
+        [] if standing.bundle is None else [remark.as_json() for remark in standing.bundle.remarks]
+    )
+    if timeline is not None:
+        said += [
+            {"path": f"ledger/{remark.path}", "message": remark.message}
+            for remark in timeline.ledger.remarks
+        ]
+        said += [{"path": "ledger", "message": text} for text in timeline.remarks]
+    return said
 
 
 def _check(of: str, check: Check) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def document(gathered: Gathered, now: datetime) -> dict[str, Any]:
     return {
         "made": clock.rfc3339(now),
         "tool": f"custody {custody.__version__}",
-        "verification": facts.verified(found, standing),
+        "verification": facts.verified(found, standing, timeline),
         "item": {**facts.item(found, standing, timeline), "case_title": gathered.title},
         "gaps": facts.gaps(found, standing),
         "source": facts.source(found),
@@ -54,7 +54,7 @@ def document(gathered: Gathered, now: datetime) -> dict[str, Any]:
 
 def _remarks(gathered: Gathered) -> list[str]:
     if gathered.timeline is not None:
-        return list(gathered.timeline.remarks)
+        return []
     return [f"{DAMAGED}: {gathered.damage}." if gathered.damage else NO_LEDGER]
 
 

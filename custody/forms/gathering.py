@@ -93,16 +93,21 @@ def gather(
         return _lying_there(asked, source, verifier, progress)
     timeline = _looked_up(source, str(asked), verifier)
     ids = [bundle.id for bundle in timeline.bundles]
-    if timeline.kind not in ("bundle", "copy") or len(ids) != 1:
-        why = f"it is not one bundle, but {', '.join(ids[:8]) or 'the case'}"
-        raise UsageError("make the form", asked, why, hint="name one of the bundles")
+    if timeline.kind != "bundle" or len(ids) != 1:
+        why = f"it is not one bundle, but {_what(timeline)}"
+        hint = f"name one bundle: {', '.join(ids[:8])}"
+        raise UsageError("make the form", asked, why, hint=hint)
     if isinstance(source, Case) and named.is_name(ids[0]) and (source.bundles / ids[0]).is_dir():
         return _lying_there(source.bundles / ids[0], source, verifier, progress)
-    if timeline.kind == "copy":
-        timeline = _looked_up(source, ids[0], verifier)
     gone = _gone(_ledger(source), ids[0], timeline)
     judged = standing.judge(gone, None, timeline)
     return Gathered(gone, None, judged, timeline, "", _title(_ledger(source)))
+
+
+def _what(timeline: Timeline) -> str:
+    if timeline.kind == "bundle":
+        return f"{len(timeline.bundles)} that bear this number"
+    return {"copy": "a copy of one", "file": "a file in one"}.get(timeline.kind, "the case")
 
 
 def _ledger(source: Source) -> LedgerReader:

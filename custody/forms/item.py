@@ -164,6 +164,7 @@ class File:
     """One file that was copied: where it was, its size, and its digest when it was collected.
 
     :ivar payload: its name in the bag.
+    :ivar piece: which piece of which content it is, in words, where a watch collected it.
     """
 
     path: str
@@ -171,6 +172,7 @@ class File:
     size: int
     sha256: str
     outcome: str
+    piece: str = ""
 
 
 def files(bag: Path) -> Iterator[File]:
@@ -184,7 +186,14 @@ def files(bag: Path) -> Iterator[File]:
                     count += 1
                     yield File(
                         record["path"], record["payload"], record["size"], record["sha256"],
-                        record["outcome"],
+                        record["outcome"], _piece(record),
                     )  # fmt: skip
     except CustodyError:
         return
+
+
+def _piece(record: Mapping[str, Any]) -> str:
+    if "generation" not in record:
+        return ""
+    start, length = record.get("offset", 0), record.get("length", 0)
+    return f"bytes {start:,} to {start + length:,} of the content {record['generation']}"

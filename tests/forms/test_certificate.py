@@ -6,7 +6,10 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import stat
+import subprocess
+import time
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -38,8 +41,12 @@ def test_it_has_the_facts(custody: Any, case: Path, bundle: Path, logs: Path) ->
         "auth.log": "the same",
         "empty.log": "the same",
     }
-    names = [(check["of"], check["number"]) for check in found["verification"]["checks"]]
-    assert names == [*(("bundle", n) for n in range(1, 14)), *(("ledger", n) for n in (1, 2, 3))]
+    told = json.loads(custody("verify", bundle, "--json", exit_code=0).stdout)
+    checks = [(check["of"], check["name"]) for check in found["verification"]["checks"]]
+    assert checks == [
+        *(("bundle", check["name"]) for check in told["checks"]),
+        *(("ledger", name) for name in ("ledger", "receipts", "agreement")),
+    ]
     assert found["entry"] == 1
     assert found["gaps"]["count"] == 1
 
@@ -122,6 +129,32 @@ def test_a_copy_says_how_it_was_read_back(
     said = words(custody("certificate", bundle, exit_code=0).stdout)
     assert how in said
     assert "was the same before and after" in said.replace("whole bundle was the", "was the")
+
+
+def test_a_watch_is_described_as_one(custody: Any, case: Path, tmp_path: Path) -> None:
+    """Of a bundle that a watch made, the process is the watch's, and each file is a piece."""
+    known = set((case / "bundles").iterdir())
+    live = tmp_path / "live.log"
+    live.write_text("first\n")
+    watch = subprocess.Popen(
+        custody.command("watch", live, "--case", case, "--every", "5s"),
+        env=custody.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        for _ in range(600):
+            if set((case / "bundles").iterdir()) - known or watch.poll() is not None:
+                break
+            time.sleep(0.1)
+    finally:
+        watch.send_signal(signal.SIGTERM)
+        _, told = watch.communicate(timeout=60)
+    made = set((case / "bundles").iterdir()) - known
+    assert made, told
+    page = custody("certificate", min(made), exit_code=0).stdout
+    said = words(page)
+    assert "one of a series that a running watch made" in said
+    assert "bytes 0 to 6 of the content" in said
+    assert "A running watch" in custody("form", min(made), exit_code=0).stdout
 
 
 def test_it_is_written_once(custody: Any, bundle: Path, tmp_path: Path) -> None:

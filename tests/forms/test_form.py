@@ -175,6 +175,10 @@ def test_an_item_is_named_in_its_case(
     for name in ("E-003", bundle.name):
         assert facts(custody, name, "--case", case)["item"]["bundle"] == bundle.name
     assert facts(custody, bundle, "--case", case)["ledger"]["size"] == 2
+    custody("copy", bundle, tmp_path / "stick", "--case", case, exit_code=0)
+    for name in ("E-003/C1", "STL-2026-014"):
+        done = custody("form", name, "--case", case, exit_code=2)
+        assert bundle.name in done.stderr
     done = custody("form", "E-004", "--case", case, exit_code=12)
     assert "E-003" in done.stderr
     custody("form", tmp_path / "nothing", exit_code=12)
