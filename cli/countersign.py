@@ -83,7 +83,8 @@ def countersign(
     from custody.verify import kind_of, verify_bundle
 
     options.plain_text("--comment", comment)
-    if output is not None and (made_elsewhere is not None or options.case() is not None):
+    in_case = _is_in_case(bundle)
+    if output is not None and (made_elsewhere is not None or in_case):
         why = "it goes with neither --from nor --case"
         raise UsageError("read the command line", "--output", why)
     if kind_of(bundle) == "case":
@@ -94,7 +95,9 @@ def countersign(
     for text in signer or []:
         believed = believed.with_signer(text)
     named = [store.Trust().with_signer(text).signers[0].fingerprint for text in signer or []]
-    desk = _desk(bundle, key, passphrase_file, passphrase_fd)
+    desk = _desk(bundle, key, passphrase_file, passphrase_fd) if in_case else None
+    if desk is None:
+        _refuse_behind(bundle)
     mine = None
     if made_elsewhere is None:
         mine = desk.signer if desk is not None else _mine(key, passphrase_file, passphrase_fd)
@@ -117,25 +120,40 @@ def countersign(
     return exit_codes.OK
 
 
-def _desk(bundle: Path, key: str | None, file: Path | None, fd: int | None) -> Desk | None:
-    """Who enters it; a bundle that lies in a case is not countersigned behind its back."""
-    from custody import case as cases
+def _home(bundle: Path) -> Path:
+    """The case in which a bundle would lie."""
+    return Path(os.path.realpath(bundle)).parent.parent
 
+
+def _is_in_case(bundle: Path) -> bool:
+    """Whether a case is named; one that only the environment names must be the bundle's own."""
+    chosen = options.case()
+    if chosen is None:
+        return False
+    return not chosen.from_environment or Path(os.path.realpath(chosen.path)) == _home(bundle)
+
+
+def _desk(bundle: Path, key: str | None, file: Path | None, fd: int | None) -> Desk:
+    """Who enters it."""
     from . import desk, passphrase
 
-    home = Path(os.path.realpath(bundle)).parent.parent
-    if options.case() is not None:
-        ready = desk.ready("countersign BUNDLE", key, passphrase.source(file, fd))
-        if Path(os.path.realpath(ready.case.directory)) != home:
-            why = f"it does not lie in the case {ready.case.directory}; nothing was signed"
-            hint = "sign the copy without --case, and add the file in the case with --from"
-            raise UsageError("countersign", bundle, why, hint=hint)
-        return ready
+    ready = desk.ready("countersign BUNDLE", key, passphrase.source(file, fd))
+    if Path(os.path.realpath(ready.case.directory)) != _home(bundle):
+        why = f"it does not lie in the case {ready.case.directory}; nothing was signed"
+        hint = "sign the copy without --case, and add the file in the case with --from"
+        raise UsageError("countersign", bundle, why, hint=hint)
+    return ready
+
+
+def _refuse_behind(bundle: Path) -> None:
+    """A bundle that lies in a case is not countersigned behind its back."""
+    from custody import case as cases
+
+    home = _home(bundle)
     if (home / cases.RECORD).is_file():
         why = "it lies in a case, and a countersignature is entered there; nothing was signed"
         hint = f"custody countersign {bundle} --case {home}"
         raise UsageError("countersign", bundle, why, hint=hint)
-    return None
 
 
 def _mine(key: str | None, file: Path | None, fd: int | None) -> Signer:

@@ -115,6 +115,18 @@ def test_a_copy_is_countersigned_in_place(office: Office) -> None:
     custody("verify", office.copy, exit_code=0)
 
 
+def test_a_case_in_the_environment_is_no_matter_for_a_copy(office: Office) -> None:
+    """CUSTODY_CASE counts where the bundle lies in that case, and nowhere else."""
+    env = office.kim | {"CUSTODY_CASE": str(office.case)}
+    made = office.base / "kim.dsse.json"
+    office.custody("countersign", office.copy, "-o", made, env=env, exit_code=0)
+    office.custody("countersign", office.copy, env=env, exit_code=0)
+    office.require()
+    at_desk = {"CUSTODY_CASE": str(office.case)}
+    done = office.custody("countersign", office.bundle, "--from", made, env=at_desk, exit_code=0)
+    assert "entry 2" in done.stdout
+
+
 def test_in_a_case_it_is_entered_once(office: Office) -> None:
     """Also where the file was there and its entry was not: the same command enters it."""
     custody = office.custody
