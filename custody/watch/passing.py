@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -20,7 +21,7 @@ from custody.watch.resuming import take_up
 from custody.watch.scan import Seen, scan, unopened
 
 _MOST_FRESH = 256
-_PATIENCE = 2  # passes for which a copy may wait for its original to be truncated
+_PATIENCE = 8.0  # seconds for which a copy may wait to be finished, or its original truncated
 
 
 class Passes:
@@ -35,7 +36,7 @@ class Passes:
         self._closed: list[bytes] = []
         self._absent: set[bytes] = set()  # sources that are not there
         self._absent_before: set[bytes] = set()
-        self._waiting: dict[Identity, int] = {}  # a copy of what is still there: passes waited
+        self._waiting: dict[Identity, float] = {}  # perhaps a copy: since when
         self._settled: dict[Identity, tuple[int, int]] = {}  # holds nothing new: size and mtime
         self._first = not follower.before
 
@@ -186,10 +187,10 @@ class Passes:
             kinship.looks_rotated(path, other) for other in known
         ):
             item = item or known[0]  # perhaps it is not all written yet
-        if item is None or self._waiting.get(identity, 0) >= _PATIENCE:
+        now = time.monotonic()
+        if item is None or now - self._waiting.setdefault(identity, now) >= _PATIENCE:
             self._waiting.pop(identity, None)
             return False
-        self._waiting[identity] = self._waiting.get(identity, 0) + 1
         os.close(fd)
         return True
 
