@@ -19,7 +19,7 @@ from custody import pump
 CHUNK = pump.CHUNK
 _AHEAD = 3
 _THREADS = 2
-_ZEROS = bytes(CHUNK)
+_ZEROS = memoryview(bytes(CHUNK))
 
 
 class Match(NamedTuple):
@@ -95,9 +95,12 @@ class _Piece(NamedTuple):
 
 
 class _Turn(NamedTuple):
+    """A piece that is being read on both sides: how many bytes each had, and where they are."""
+
     piece: _Piece
-    copy: Future[bytes]
-    original: Future[bytes]
+    copy: Future[int]
+    original: Future[int]
+    buffers: tuple[bytearray, bytearray]
 
 
 class Stepper:
@@ -109,6 +112,8 @@ class Stepper:
     def __init__(self, tick: Callable[[int], None] = lambda _done: None) -> None:
         self._tick = tick
         self._threads: ThreadPoolExecutor | None = None
+        # Used over and over: new memory for each piece would cost more than reading it.
+        self._free: list[tuple[bytearray, bytearray]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -171,19 +176,18 @@ class Stepper:
                     turns.append(self._send(copy, original, piece))
                 if not turns:
                     return same, False, None, None
-                piece, one, other = turns.popleft()
-                a, b = one.result(), other.result()
-                at = len(a) if a == b else first_difference(a, b)
+                piece, one, other, buffers = turns.popleft()
+                counts = one.result(), other.result()
+                at = _alike(*buffers, *counts)
                 same = piece.offset + at
                 if twin is not None:  # what follows a difference is read again, side by side
-                    twin.take(a[:at], b[:at], equal=True)
+                    view = memoryview(buffers[0])[:at]
+                    twin.take(view, view, equal=True)
+                self._free.append(buffers)
                 self._tick(same)
-                ends = [
-                    piece.offset + len(data) if len(data) < piece.length else None
-                    for data in (a, b)
-                ]
-                if at < max(len(a), len(b)) or ends != [None, None]:
-                    return same, at < min(len(a), len(b)), ends[0], ends[1]
+                ends = [piece.offset + count if count < piece.length else None for count in counts]
+                if at < max(counts) or ends != [None, None]:
+                    return same, at < min(counts), ends[0], ends[1]
         finally:
             for turn in turns:
                 for future in (turn.copy, turn.original):
@@ -192,43 +196,57 @@ class Stepper:
 
     def _send(self, copy: int, original: int, piece: _Piece) -> _Turn:
         pool = self._pool()
+        buffers = self._buffers()
         if piece.copy_hole and piece.original_hole and piece.length > CHUNK:
-            nothing: Future[bytes] = Future()
-            nothing.set_result(b"")
-            return _Turn(piece._replace(length=0, offset=piece.offset + piece.length),
-                         nothing, nothing)  # fmt: skip
-        one = pool.submit(_read, copy, piece.offset, piece.length, piece.copy_hole)
-        other = pool.submit(_read, original, piece.offset, piece.length, piece.original_hole)
-        return _Turn(piece, one, other)
+            nothing: Future[int] = Future()
+            nothing.set_result(0)
+            end = piece.offset + piece.length
+            return _Turn(piece._replace(length=0, offset=end), nothing, nothing, buffers)
+        offset, length = piece.offset, piece.length
+        one = pool.submit(_read, copy, offset, length, piece.copy_hole, buffers[0])
+        other = pool.submit(_read, original, offset, length, piece.original_hole, buffers[1])
+        return _Turn(piece, one, other, buffers)
+
+    def _buffers(self) -> tuple[bytearray, bytearray]:
+        return self._free.pop() if self._free else (bytearray(CHUNK), bytearray(CHUNK))
 
     def _rest(self, fd: int, start: int, size: int, twin: Twin | None, *, first: bool) -> int:
         """Read one side on to its end where its digest is wanted; returns where it ends."""
         if twin is None or start >= size:
             return size
         at = start
+        buffers = self._buffers()
         for offset, length, hole in _from(pump.extents(fd, size), start):
             for place in range(offset, offset + length, CHUNK):
-                data = _read(fd, place, min(CHUNK, offset + length - place), hole)
+                wanted = min(CHUNK, offset + length - place)
+                count = _read(fd, place, wanted, hole, buffers[0])
+                data = memoryview(buffers[0])[:count]
                 twin.take(data if first else b"", b"" if first else data, equal=False)
-                at = place + len(data)
+                at = place + count
                 self._tick(at)
-                if len(data) < min(CHUNK, offset + length - place):
+                if count < wanted:
                     return at
+        self._free.append(buffers)
         return at
 
 
-def _read(fd: int, offset: int, length: int, hole: bool) -> bytes:
+def _read(fd: int, offset: int, length: int, hole: bool, buffer: bytearray) -> int:
+    """Fill the buffer's beginning; gives how many bytes there were."""
+    view = memoryview(buffer)
     if hole:
-        return _ZEROS if length == CHUNK else _ZEROS[:length]
-    data = os.pread(fd, length, offset)
-    if len(data) in (0, length):
-        return data
-    pieces = [data]
-    done = len(data)
-    while done < length and (data := os.pread(fd, length - done, offset + done)):
-        pieces.append(data)
-        done += len(data)
-    return b"".join(pieces)
+        view[:length] = _ZEROS[:length]
+        return length
+    done = 0
+    while done < length and (count := os.preadv(fd, [view[done:length]], offset + done)):
+        done += count
+    return done
+
+
+def _alike(one: bytearray, other: bytearray, a: int, b: int) -> int:
+    """How many bytes agree of the first *a* of one buffer and the first *b* of the other."""
+    if a == b == len(one) and one == other:
+        return a
+    return first_difference(bytes(one[:a]), bytes(other[:b]))
 
 
 Extent = tuple[int, int, bool]

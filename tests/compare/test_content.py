@@ -85,14 +85,14 @@ def test_common_holes_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             stream.seek(at)
             stream.write(byte)
     read = 0
-    pread = os.pread
+    preadv = os.preadv
 
-    def counted(fd: int, length: int, offset: int) -> bytes:
+    def counted(fd: int, buffers: list[memoryview], offset: int) -> int:
         nonlocal read
-        read += length
-        return pread(fd, length, offset)
+        read += sum(len(buffer) for buffer in buffers)
+        return preadv(fd, buffers, offset)
 
-    monkeypatch.setattr(content.os, "pread", counted)
+    monkeypatch.setattr(content.os, "preadv", counted)
     found = matched(tmp_path / "a", tmp_path / "b", digests=False)
     assert found[:2] == (at, True)
     if os.stat(tmp_path / "a").st_blocks * 512 < 50 << 30:
