@@ -29,11 +29,25 @@ def take_in(
 
     _require_sense(paths, terms)
     keeper = desk.ready('receive --from "NAME, TITLE, ORGANISATION" PATH...', key, secret)
+    _warn_if_no_desk(keeper, terms, believed)
     keeper.enter_attachments()  # what a stopped run published and did not enter
     arrived = look(keeper, paths, terms, believed)
     admit(keeper, arrived, terms, believed)
     show(arrived)
     return worst(arrived)
+
+
+def _warn_if_no_desk(keeper: Desk, terms: Terms, believed: Trust) -> None:
+    """Who vouches for the keys on paper forms should be a desk, at least in their own eyes."""
+    from custody import certifying
+
+    if not terms.fingerprints:
+        return
+    try:
+        mine = keeper.signer.key.fingerprint()
+        certifying.require_desk(believed, mine, "your trust folder")
+    except UsageError as err:
+        console.warning(f"nobody will believe the bundle on your word: {err.why}; {err.hint}")
 
 
 def _require_sense(paths: Sequence[Path], terms: Terms) -> None:

@@ -239,3 +239,16 @@ def test_a_wrong_new_key_is_not_made(custody: Any, args: Sequence[str], words: s
     done = custody("key", "new", "web01", "--no-passphrase", *args, exit_code=2)
     assert words in done.stderr
     assert not custody.home.exists()
+
+
+def test_an_intake_by_a_collector_is_warned_about(place: Place) -> None:
+    """Vouching for the key on the paper form is a desk's part; it is said which line is missing."""
+    custody, case = place.custody, place.base / "case"
+    custody("key", "new", "sam", "--no-passphrase", exit_code=0)
+    custody("init", case, "--no-passphrase", "--key", "sam", exit_code=0)
+    fingerprint = place.new_host_key()["fingerprint"]
+    bundle = place.collect()
+    receive = ("receive", "--from", "Bo, Admin, Ex", "--fingerprint", fingerprint, "--case", case)
+    done = custody(*receive, "--key", "sam", bundle)
+    assert "custody: warning: nobody will believe the bundle on your word" in done.stderr
+    assert 'write role = "desk"' in done.stderr
