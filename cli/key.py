@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
+import textwrap
 from typing import Annotated, Any
 
 import typer
 
 from custody.errors import UsageError
-from custody.formats.vkey import VerifierKey
+from custody.formats.vkey import ECDSA, VerifierKey
 
-from . import console, key_certify, key_enter, key_moving, moments, options
+from . import console, key_certify, key_enter, key_moving, key_token, moments, options
 from .frame import Verb
 
 app = Verb("Make, keep and vouch for signing keys.")
@@ -66,6 +67,10 @@ def new(
     role: RoleOption = "collector",
     for_host: ForHostOption = False,
     valid: ValidOption = None,
+    pkcs11: key_token.ModuleOption = None,
+    token: key_token.TokenOption = "",
+    label: key_token.LabelOption = "",
+    algorithm: key_token.AlgorithmOption = None,
     no_passphrase: NoPassphraseOption = False,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
@@ -73,7 +78,8 @@ def new(
     """Make a signing key and trust it yourself.
 
     Give the printed verifier key, or its fingerprint, to everybody who will check what you sign.
-    A key --for-host needs nobody's trust in advance: a desk certifies it.
+    A key --for-host needs nobody's trust in advance: a desk certifies it.  With --pkcs11 the key
+    is in a token, and never leaves it.
     """
     from dataclasses import replace
 
@@ -96,6 +102,16 @@ def new(
     folder = KeyFolder(home / "keys")
     folder.refuse_taken_name(name)
     trusting.refuse_taken_name(home / "trust", name)
+    chosen = key_token.Chosen(pkcs11, token, label, algorithm)
+    if chosen.is_token:
+        if for_host or no_passphrase:
+            why = "neither --for-host nor --no-passphrase goes with it"
+            raise UsageError("read the command line", "--pkcs11", why)
+        pins = passphrase.source(passphrase_file, passphrase_fd)
+        stored = key_token.new(folder, name, chosen, pins, words, now)
+        trusting.add_signer(home / "trust", trusting.own_signer(stored, role))
+        _show(stored.as_json(), stored.key)
+        return
     secret = None
     if no_passphrase:
         passphrase.refuse_any(passphrase_file, passphrase_fd)
@@ -148,7 +164,7 @@ def list_() -> None:
         (
             stored.name,
             stored.use,
-            "encrypted" if stored.encrypted else "NOT ENCRYPTED",
+            _where(stored.as_json()),
             stored.as_json()["created"],
             stored.as_json().get("valid_until", ""),
             stored.key,
@@ -206,13 +222,21 @@ def _show(fields: dict[str, Any], key: VerifierKey) -> None:
     labels = {"vkey": "verifier key", "valid_until": "valid until"}
     shown = {labels.get(word, word): fields[word] for word in order if fields.get(word)}
     if "encrypted" in fields:
-        shown["on disk"] = "encrypted" if fields["encrypted"] else "NOT ENCRYPTED"
+        shown["on disk"] = _where(fields)
     if "path" in fields:
         shown["file"] = fields["path"]
     for label, value in shown.items():
         console.result(f"{label:<13} ", value)
 
 
+def _where(fields: dict[str, Any]) -> str:
+    """Where the secret is, and how it is kept there."""
+    if "pkcs11" in fields:
+        return f"in token {fields['pkcs11']['token']}"
+    return "encrypted" if fields["encrypted"] else "NOT ENCRYPTED"
+
+
 def _pem(key: VerifierKey) -> str:
-    text = base64.b64encode(_SPKI + key.public).decode()
-    return f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n"
+    spki = key.public if key.kind == ECDSA else _SPKI + key.public
+    lines = textwrap.wrap(base64.b64encode(spki).decode(), 64)
+    return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])

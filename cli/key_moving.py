@@ -155,6 +155,9 @@ def _unlocked(name: str, secret: Passphrase) -> tuple[KeyFolder, StoredKey, Sign
 
     folder = KeyFolder(options.home() / "keys")
     stored = folder.get(name)
+    if stored.place is not None:  # before its PIN is asked for
+        why = f"it is the {stored.place}: its secret never leaves that, and its PIN is the token's"
+        raise UsageError("move key", name, why, hint="the token's own program changes its PIN")
     unlocked = folder.unlock(name, secret)
     for text in unlocked.remarks:
         console.remark(text)

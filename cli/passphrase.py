@@ -19,6 +19,7 @@ from custody.identity.signing import Signer
 from . import console, options
 
 _ENVIRONMENT = "CUSTODY_PASSPHRASE_FILE"
+_PIN_ENVIRONMENT = "CUSTODY_PIN_FILE"
 _LONGEST = 1023  # what openssl reads from a file, so that both read the same
 _TRIES = 3
 _TERMINAL = "/dev/tty"
@@ -64,8 +65,8 @@ def new_source(file: Path | None, fd: int | None, old: Passphrase, *, same: bool
 
 def files(file: Path | None = None) -> tuple[Path, ...]:
     """The files that hold passphrases: named on the command line, and in the environment."""
-    named = os.environ.get(_ENVIRONMENT)
-    both = (file, Path(named) if named else None)
+    named = (os.environ.get(name) for name in (_ENVIRONMENT, _PIN_ENVIRONMENT))
+    both = (file, *(Path(text) if text else None for text in named))
     return tuple(path for path in both if path is not None)
 
 
@@ -136,6 +137,9 @@ class _Given:
     def another(self, label: str) -> bytes | None:  # noqa: ARG002 - the protocol's
         return None
 
+    def pin(self, label: str) -> bytes:
+        return _own_pin(label) or self(label, False)
+
     def _read(self) -> bytes:
         name = f"descriptor {self._where}" if isinstance(self._where, int) else self._where
         try:
@@ -176,6 +180,16 @@ class _Asked:
             console.warning(f"wrong passphrase for {label}")
         self._secret = _ask(f"passphrase for {label}: ")
         return self._secret
+
+    def pin(self, label: str) -> bytes:
+        # Never what was typed for another key: each wrong PIN counts.
+        return _own_pin(label) or _ask(f"PIN of the token that {label} is in: ")
+
+
+def _own_pin(label: str) -> bytes | None:
+    """The PIN in a file of its own, where the passphrase of other keys is another."""
+    named = os.environ.get(_PIN_ENVIRONMENT)
+    return _Given(Path(named))(label, False) if named else None
 
 
 def _ask(prompt: str) -> bytes:

@@ -157,7 +157,9 @@ def _trust(option: Path | None, signers: list[str], logs: list[str]) -> Trust:
     for text in logs:
         key = options.verifier_key(text)
         if key.kind != ED25519:
-            raise UsageError("read the command line", "--log", "the key is a witness's")
+            raise UsageError(
+                "read the command line", "--log", "a ledger's key is Ed25519, type 0x01"
+            )
         believed = believed.with_log(key)
     return believed
 

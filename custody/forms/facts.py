@@ -151,7 +151,7 @@ def hashes(found: Item, standing: Standing) -> dict[str, Any]:
         "tag_manifest_sealed": found.sealed,
         "tag_manifest_now": found.pinned,
         "payload_manifest": found.manifest,
-        "signature_algorithm": "Ed25519",
+        "signature_algorithm": algorithm(claimed),
         "key": claimed,
         "fingerprint": fingerprint(claimed),
         "trusted": trusted is not None,
@@ -159,6 +159,15 @@ def hashes(found: Item, standing: Standing) -> dict[str, Any]:
         "vouched_by": "" if trusted is None else trusted.vouched_by,
         "role": "" if trusted is None else trusted.role,
     }
+
+
+def algorithm(key: str) -> str:
+    """What a verifier key signs with; a key that cannot be read is taken for the usual one."""
+    try:
+        is_ecdsa = vkey.parse(key).kind == vkey.ECDSA
+    except ValueError:
+        is_ecdsa = False
+    return "ECDSA P-256 with SHA-256" if is_ecdsa else "Ed25519"
 
 
 def fingerprint(key: str) -> str:

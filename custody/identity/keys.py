@@ -3,6 +3,8 @@
 The PEM file is PKCS#8 (:mod:`custody.identity.pkcs8`), so ``openssl pkey`` reads it.  A key is
 used only if nobody but its owner can read the file.  On a file system without modes (a FAT stick)
 an encrypted key is used with a remark and an unencrypted one is refused.
+
+Of a key in a token (:mod:`custody.identity.token`) only ``NAME.json`` is here, which says where.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ from custody.errors import (
 from custody.formats import canonical, vkey
 from custody.formats.statement import Actor
 from custody.formats.vkey import VerifierKey
-from custody.identity import pkcs8, protection
+from custody.identity import pkcs8, protection, token
 from custody.identity.signing import Signer
+from custody.identity.token import Place
 
 SCHEMA = "custody.key/v1"
 Use = Literal["signer", "log", "witness"]
@@ -52,6 +55,9 @@ class Passphrase(Protocol):
     def another(self, label: str) -> bytes | None:
         """Another try, after the first did not fit; None if there is nobody to ask."""
 
+    def pin(self, label: str) -> bytes:
+        """The PIN of the token that the key *label* is in; asked for once, and for nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class FixedPassphrase:
@@ -67,6 +73,10 @@ class FixedPassphrase:
         """There is no other."""
         return None
 
+    def pin(self, label: str) -> bytes:  # noqa: ARG002 - the protocol's
+        """The same."""
+        return self.secret
+
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
@@ -75,6 +85,7 @@ class StoredKey:
     :ivar name: the file's name; the key's own name in *key* may differ (a ledger's origin).
     :ivar encrypted: as it was made; when a key is unlocked, trying decides.
     :ivar valid_until: the first moment at which a short-lived key no longer signs anything.
+    :ivar place: the token that it is in; None for a key in a file.
     """
 
     name: str
@@ -86,6 +97,7 @@ class StoredKey:
     title: str = ""
     organization: str = ""
     valid_until: datetime | None = None
+    place: Place | None = None
 
     def actor(self) -> Actor:
         """Whoever holds this key, as signed events name them."""
@@ -94,8 +106,10 @@ class StoredKey:
     def as_json(self) -> dict[str, Any]:
         """The fields for a JSON document, apart from the schema."""
         until = self.valid_until
-        ends = {} if until is None else {"valid_until": clock.rfc3339(until)}
-        return ends | {
+        more: dict[str, Any] = {} if until is None else {"valid_until": clock.rfc3339(until)}
+        if self.place is not None:
+            more["pkcs11"] = self.place.as_json()
+        return more | {
             "created": clock.rfc3339(self.created),
             "encrypted": self.encrypted,
             "fingerprint": self.key.fingerprint(),
@@ -185,6 +199,13 @@ class KeyFolder:
         self._write(stored, pem)
         return Made(stored, self._remarks(stored.name) if no_modes else ())
 
+    def register(self, stored: StoredKey) -> Made:
+        """Note a key that is in a token; raises as :meth:`new`."""
+        self.refuse_taken_name(stored.name)
+        durable.ensure_directory(self.directory)
+        durable.create(self._public(stored.name), dump(stored))
+        return Made(stored)
+
     def change(self, stored: StoredKey, pem: bytes) -> None:
         """Put *pem* in the place of a key's private half, under another passphrase or none.
 
@@ -210,7 +231,7 @@ class KeyFolder:
         :raises ExistsError: if there is such a key.
         """
         check_file_name(name)
-        if os.path.lexists(self.path(name)):
+        if os.path.lexists(self.path(name)) or self._is_in_token(name):
             raise ExistsError(
                 "make key",
                 name,
@@ -229,13 +250,15 @@ class KeyFolder:
         :raises KeyAccessError: if the folder cannot be looked into.
         """
         try:
-            names = sorted(path.stem for path in self.directory.glob("*.pem"))
+            names = {path.stem for path in self.directory.glob("*.pem")}
+            others = {path.stem for path in self.directory.glob("*.json")} - names
+            names |= {name for name in others if _NAME.match(name) and self._is_in_token(name)}
         except FileNotFoundError:
             return ()
         except OSError as err:
             why = (err.strerror or str(err)).lower()
             raise KeyAccessError("look for keys in", self.directory, why) from err
-        return tuple(self.get(name) for name in names if _NAME.match(name))
+        return tuple(self.get(name) for name in sorted(names) if _NAME.match(name))
 
     def get(self, name: str) -> StoredKey:
         """What is public about one key.
@@ -298,6 +321,8 @@ class KeyFolder:
             do not belong together.
         """
         stored = self.get(name)
+        if stored.place is not None:  # one try: see custody.identity.token
+            return Unlocked(token.unlock(stored.place, stored.key, passphrase.pin(name)))
         pem, no_modes = self._read_secret(name)
         try:
             private = pkcs8.load(pem, None)
@@ -316,6 +341,14 @@ class KeyFolder:
                 hint="one of the two files was exchanged; find out why before you sign anything",
             )
         return Unlocked(signer, self._remarks(name) if no_modes else ())
+
+    def _is_in_token(self, name: str) -> bool:
+        """Whether there is a key of that name, whose secret is in no file."""
+        try:
+            data = reading.read_regular(self._public(name), _LARGEST_FILE)
+            return parse(name, data).place is not None
+        except CustodyError:
+            return False
 
     def _write(self, stored: StoredKey, pem: bytes) -> None:
         secret, public = self.path(stored.name), self._public(stored.name)
@@ -427,4 +460,5 @@ def _from_json(document: Mapping[str, Any]) -> StoredKey:
         valid_until=(
             clock.parse_rfc3339(document["valid_until"]) if "valid_until" in document else None
         ),
+        place=token.place_from(document["pkcs11"]) if "pkcs11" in document else None,
     )

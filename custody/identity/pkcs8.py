@@ -24,6 +24,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from custody.errors import KeyAccessError
+from custody.identity.signing import Private
+
 ROUNDS = 600_000
 _SALT_BYTES = 16
 _SEQUENCE, _INTEGER, _OCTETS, _NULL = 0x30, 0x02, 0x04, b"\x05\x00"
@@ -38,8 +41,13 @@ class Encrypted(Exception):
     """The key cannot be read without a passphrase."""
 
 
-def dump(private: Ed25519PrivateKey, passphrase: bytes | None) -> bytes:
-    """Print the key as PEM; without a passphrase it is not encrypted."""
+def dump(private: Private, passphrase: bytes | None) -> bytes:
+    """Print the key as PEM; without a passphrase it is not encrypted.
+
+    :raises KeyAccessError: if it is in a token.
+    """
+    if not isinstance(private, Ed25519PrivateKey):
+        raise KeyAccessError("export key", None, "it is in a token, which it never leaves")
     if passphrase is None:
         return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     plain = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

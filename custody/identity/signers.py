@@ -235,7 +235,7 @@ def _signer(entry: Any) -> TrustedSigner:
         raise ValueError("valid_until is not after valid_from")
     if words["revoked_because"] and moments["revoked_at"] is None:
         raise ValueError("revoked_because is there without revoked_at")
-    key = _ed25519(vkey.parse(words["key"])) if words["key"] else None
+    key = _signing(vkey.parse(words["key"])) if words["key"] else None
     return TrustedSigner(
         fingerprint=_fingerprint(key, words["fingerprint"]),
         key=key,
@@ -276,8 +276,8 @@ def _moment(entry: Mapping[str, Any], word: str) -> datetime | None:
     raise ValueError(f"{word} is not a time in the form 2026-11-22T03:14:05Z")
 
 
-def _ed25519(key: VerifierKey) -> VerifierKey:
-    if key.kind != vkey.ED25519:
+def _signing(key: VerifierKey) -> VerifierKey:
+    if key.kind not in vkey.SIGNING:
         raise ValueError("the key is a witness's, not one that signs")
     return key
 

@@ -199,7 +199,8 @@ def add_log(directory: Path, key: VerifierKey) -> bool:
     :raises StorageError: if it could not be written.
     """
     if key.kind != vkey.ED25519:
-        raise UsageError("trust ledger", key, "the key is a witness's")
+        why = "the key is a witness's" if key.kind == vkey.COSIGNATURE else "it is not Ed25519"
+        raise UsageError("trust ledger", key, f"{why}: a ledger's key is of type 0x01")
     path = directory / POLICY
     with _locked(directory):
         listed = trust.read_signers(directory / SIGNERS)

@@ -86,6 +86,8 @@ BASE = point((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
 @functools.lru_cache(1024)
 def is_signed(public, signature, message):
     """Whether the holder of this key signed this; S below L, and R in its one spelling."""
+    if len(public) != 32:
+        return is_ecdsa(public, signature, message)
     a, s = point(public), int.from_bytes(signature[32:], "little")
     if len(signature) != 64 or a is None or s >= L:
         return False
@@ -93,6 +95,51 @@ def is_signed(public, signature, message):
     x, y, z, _ = add(times(s, BASE), times(h, (-a[0], a[1], 1, -a[3])))
     x, y = x * pow(z, -1, P) % P, y * pow(z, -1, P) % P
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+
+# ---- ECDSA: FIPS 186-5, with P-256 and SHA-256; S in the lower half, in DER
+Q, A = 2**256 - 2**224 + 2**192 + 2**96 - 1, -3
+B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+G = (0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+     0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5)
+SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+
+def plus(p, q):
+    if p is None or q is None:
+        return p or q
+    if p[0] == q[0] and (p[1] + q[1]) % Q == 0:
+        return None
+    up, down = (3 * p[0] * p[0] + A, 2 * p[1]) if p == q else (q[1] - p[1], q[0] - p[0])
+    slope = up * pow(down, -1, Q) % Q
+    x = (slope * slope - p[0] - q[0]) % Q
+    return x, (slope * (p[0] - x) - p[1]) % Q
+
+def multiple(number, p):
+    total = None
+    while number:
+        total, p, number = plus(total, p) if number & 1 else total, plus(p, p), number >> 1
+    return total
+
+def xy(public):
+    """The point in a public key (RFC 5480); bad if it is none of this curve."""
+    x, y = int.from_bytes(public[27:59], "big"), int.from_bytes(public[59:], "big")
+    need(public[:27] == SPKI and len(public) == 91 and max(x, y) < Q
+         and (y * y - x**3 - A * x - B) % Q == 0, "not a key of P-256")
+    return x, y
+
+def der(number):
+    data = number.to_bytes(number.bit_length() // 8 + 1, "big")
+    return b"\x02%c%s" % (len(data), data)
+
+def is_ecdsa(public, signature, message):
+    split = 4 + (signature[3] if 7 < len(signature) < 73 else 0)
+    r, s = (int.from_bytes(part, "big") for part in (signature[4:split], signature[split + 2:]))
+    body = der(r) + der(s)
+    if not (0 < r < N and 0 < 2 * s < N and signature == b"\x30%c%s" % (len(body), body)):
+        return False
+    e, w = int(sha256(message), 16), pow(s, -1, N)
+    p = plus(multiple(e * w % N, G), multiple(r * w % N, xy(public)))
+    return p is not None and p[0] % N == r
 
 # ---- Reading: regular files alone, through no link, at most so many bytes
 FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
@@ -209,11 +256,13 @@ def unbase64(text, length=None):
 
 class Key:
     """A verifier key, name+hhhhhhhh+base64 (C2SP signed-note)."""
-    def __init__(self, text, kinds=b"\x01"):
+    def __init__(self, text, kinds=b"\x01\x02"):
         self.name, _, rest = text.partition("+")
-        data = unbase64(rest[9:], 33)
+        data = unbase64(rest[9:])
         self.public, self.fingerprint = data[1:], sha256(data[1:])
-        self.hash = hashlib.sha256(self.name.encode() + b"\n" + data).digest()[:4]
+        hashed_ = self.public if data[:1] == b"\x02" else self.name.encode() + b"\n" + data
+        self.hash = hashlib.sha256(hashed_).digest()[:4]
+        need(len(data) == 33 if data[:1] != b"\x02" else xy(self.public), "a key of a wrong length")
         need(re.match(r"[^\s+\x00-\x1f\x7f]{1,255}\Z", self.name) and data[0] in kinds
              and rest[:9] == self.hash.hex() + "+", "not a verifier key, or mistyped")
 
@@ -282,9 +331,9 @@ class Trust:
     def __init__(self, signers, logs):
         self.signers, self.logs = {}, {}
         for text in signers:
-            key = Key(text.strip(), b"\x01\x04") if "+" in text else None
+            key = Key(text.strip(), b"\x01\x02\x04") if "+" in text else None
             self.signers.setdefault(key.fingerprint if key else digits(text), key)
-        for key in (Key(text.strip()) for text in logs):
+        for key in (Key(text.strip(), b"\x01") for text in logs):
             self.logs.setdefault(key.public, key)
 
     def knows(self, origin):

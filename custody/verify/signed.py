@@ -34,7 +34,7 @@ def key_of(event: Event) -> VerifierKey:
     :raises FormatError: if it is not a key that signs.
     """
     key = vkey.parse(event.actor.key)
-    if key.kind != vkey.ED25519:
+    if key.kind not in vkey.SIGNING:
         raise FormatError("read event", None, "its actor's key is a witness's")
     return key
 
