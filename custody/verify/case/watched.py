@@ -28,7 +28,8 @@ def check(case: Path, docket: Docket) -> None:
                     if problem:
                         _found(docket, one, problem)
     except CustodyError as err:
-        docket.trouble(WATCHED, "bundles", "the inventories of the watch's bundles", err)
+        # That is a finding of (3) or (5); here it leaves the pieces unjoined.
+        docket.left(WATCHED, f"the pieces of the watch cannot be joined: {err.why or err}")
         return
     for part, end in () if gone else chains.left():
         why = f"the {part.piece.offset - end} bytes before it, from {end} on, are nowhere"
