@@ -109,6 +109,9 @@ def init(
     listed = trust.load(home / "trust").signer_for(mine.key.fingerprint())
     if listed is None:
         trusting.add_signer(home / "trust", trusting.own_signer(mine, DESK))
+    elif listed.role != DESK:
+        said = f"your key {mine.name} is that of a {listed.role} in your own trust folder"
+        console.remark(f'{said}; who takes bundles in from hosts is there with role = "{DESK}"')
     trusting.add_log(home / "trust", made.stored.key)
     memory = ledger_where.memory()
     case = cases.create(
