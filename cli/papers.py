@@ -23,6 +23,7 @@ _CODES = {
     "failed": exit_codes.DIFFERS,
     "cannot-verify": exit_codes.CANNOT_VERIFY,
 }
+_LONGEST_ITEM, _LONGEST_CASE = 32, 22  # both fit in the head of a sheet
 
 BundleArgument = Annotated[
     Path,
@@ -218,10 +219,15 @@ def _running(name: str, facts: Mapping[str, Any]) -> tuple[str, str, str]:
     item = facts["item"]
     word = {"ok": "verified", "failed": "FAILED", "cannot-verify": "not verified"}
     left = {"form": "CHAIN OF CUSTODY", "certificate": "DRAFT CERTIFICATION - NOT SIGNED"}[name]
-    about = f"Item {item['evidence_number'] or item['bundle']}"
-    about += f", case {item['case']}" if item["case"] else ""
+    about = f"Item {_short(item['evidence_number'] or item['bundle'], _LONGEST_ITEM)}"
+    about += f", case {_short(item['case'], _LONGEST_CASE)}" if item["case"] else ""
     made = f"made {facts['made']} by {facts['tool']}"
     return left, about, f"{word[facts['verification']['verdict']]}; {made}"
+
+
+def _short(text: str, longest: int) -> str:
+    """The beginning of a name that is too long to leave room for the other."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _save(out: Path, data: bytes) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _PACKAGE = "custody.forms"
-_LONGEST_RUNNING = 58  # characters that surely fit beside the others in a page's margin
+_LONGEST_RUNNING = 70  # characters that surely fit beside the others in a page's margin
 _CORNERS = ("top-left", "top-right", "bottom-left")
 _NEAR = {
     "top": "vertical-align: bottom; padding-bottom: 3mm;",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authority import Authority
 
 EXIT = {"ok": 0, "failed": 10, "cannot-verify": 11}
 
@@ -84,6 +85,9 @@ def test_it_is_written_once_and_for_its_owner(custody: Any, bundle: Path, tmp_pa
     assert before.startswith(b"<!DOCTYPE html>")
     done = custody("form", bundle, "-o", page, exit_code=2)
     assert "nothing was overwritten" in done.stderr
+    second = tmp_path / "second.html"
+    assert facts(custody, bundle, "-o", second)["path"] == str(second)
+    assert second.read_bytes().startswith(b"<!DOCTYPE html>")
     assert page.read_bytes() == before
     link = tmp_path / "link.html"
     link.symlink_to(tmp_path / "elsewhere.html")
@@ -158,6 +162,7 @@ def test_outside_a_case_it_says_that_no_ledger_was_asked(custody: Any, alone: Pa
     page = custody("form", alone, "--signer", fingerprint, "--blank-rows", "4", exit_code=0).stdout
     assert "No ledger was consulted" in page
     assert page.count('class="byhand"') == 4
+    custody("form", alone, "--blank-rows", "101", exit_code=2)
     assert "<svg" not in page
 
 
@@ -292,6 +297,43 @@ def test_a_bundle_that_is_gone_has_the_form_of_its_ledger(
     page = custody("form", "E-003", "--case", case, exit_code=11).stdout
     assert "the bundle is not here" in page
     assert "Bo Example, Clerk" in page
+
+
+def test_a_ledger_that_was_put_back_fails(
+    custody: Any, case: Path, bundle: Path, office: Any, tmp_path: Path
+) -> None:
+    """A ledger behind what was seen of it, here or on paper, makes a failed form."""
+    older = Path(shutil.copytree(case / "ledger", tmp_path / "older"))
+    office.enter("noted", comment="label renewed")
+    facts(custody, bundle)
+    newer = Path(shutil.copy(case / "ledger" / "checkpoint", tmp_path / "newer"))
+    shutil.rmtree(case / "ledger")
+    shutil.copytree(older, case / "ledger")
+    found = facts(custody, bundle, verdict="failed")
+    assert found["ledger"]["remembered"] == 3
+    shutil.rmtree(custody.home / "memory")
+    facts(custody, bundle)
+    facts(custody, bundle, "--checkpoint", newer, verdict="failed")
+
+
+def test_a_trusted_time_stands_beside_the_stated_one(
+    custody: Any, case: Path, logs: Path, tmp_path: Path
+) -> None:
+    """What a pinned authority said of the signature is on both pages; without a pin it is not."""
+    authority = Authority(tmp_path / "authority")
+    pem = authority.folder / "root.pem"
+    custody("trust", "add", "tsa", pem, "--name", "example-stamps", exit_code=0)
+    with authority.serving() as url:
+        done = custody("collect", logs, "--case", case, "--tsa", url, "--json", exit_code=0)
+    stamped = json.loads(done.stdout)["path"]
+    found = facts(custody, stamped)
+    (clock,) = found["clocks"]["authority"]
+    assert clock["name"] == "example-stamps"
+    for verb in ("form", "certificate"):
+        page = custody(verb, stamped, exit_code=0).stdout
+        assert "by the time stamp authority <bdi>example-stamps</bdi>" in page
+    (custody.home / "trust" / "tsa" / "example-stamps.pem").unlink()
+    assert facts(custody, stamped)["clocks"]["authority"] == []
 
 
 def test_the_extra_is_asked_for_by_name(custody: Any, bundle: Path, tmp_path: Path) -> None:

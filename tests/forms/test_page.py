@@ -131,7 +131,7 @@ def test_a_text_in_the_style_sheet_is_only_a_text(text: str) -> None:
     assert re.fullmatch(r'"(?:[A-Za-z0-9 ]|\\[0-9a-f]{6} )*"', printed)
     told = re.sub(r"\\([0-9a-f]{6}) ", lambda match: chr(int(match[1], 16)), printed[1:-1])
     assert told[:40] == pages.visible(text)[:40]
-    assert len(told) <= 60
+    assert len(told) <= 70
 
 
 def browser(page: Path, profile: Path) -> str:
