@@ -252,3 +252,13 @@ def test_an_intake_by_a_collector_is_warned_about(place: Place) -> None:
     done = custody(*receive, "--key", "sam", bundle)
     assert "custody: warning: nobody will believe the bundle on your word" in done.stderr
     assert 'write role = "desk"' in done.stderr
+
+
+@pytest.mark.parametrize("number", ["0", "10", "-1", "two"])
+def test_a_case_asks_for_one_desk_to_nine(custody: Any, tmp_path: Path, number: str) -> None:
+    """Exit 2, and no case and no key."""
+    init = ("init", tmp_path / "case", "--no-passphrase", "--key-quorum", number)
+    done = custody(*init, exit_code=2)
+    assert "--key-quorum" in done.stderr
+    assert not (tmp_path / "case").exists()
+    assert not custody.home.exists()
