@@ -138,6 +138,30 @@ def test_both_paper_sizes_hold_it(
         assert bottom < height - 20
 
 
+@pytest.mark.parametrize("verb", ["form", "certificate"])
+def test_a_word_without_end_does_not_shrink_the_print(
+    printed: Any, custody: Any, case: Path, logs: Path, tmp_path: Path, verb: str
+) -> None:
+    """Text that cannot be broken is broken all the same: a browser would make all of it small."""
+    long = "x" * 600
+    done = custody("collect", logs, "--case", case, "--evidence-number", long, "--note", long,
+                   "--authority", long, "--json", exit_code=0)  # fmt: skip
+    page = tmp_path / "long.html"
+    custody(verb, json.loads(done.stdout)["path"], "-o", page, exit_code=0)
+    pdf = printed(page)
+    told = subprocess.run(["pdftotext", "-bbox", "-l", "1", pdf, "-"], capture_output=True,
+                          check=True).stdout.decode()  # fmt: skip
+    word = {"form": "Chain", "certificate": "CERTIFICATION"}[verb]
+    heights = [
+        float(bottom) - float(top)
+        for top, bottom in re.findall(
+            rf'yMin="([\d.]+)" xMax="[\d.]+" yMax="([\d.]+)">{word}<', told
+        )
+    ]
+    assert max(heights) > {"form": 19, "certificate": 15}[verb]
+    assert "".join(sheets(pdf)).count("x") >= 1800
+
+
 def test_a_failed_form_cannot_be_taken_for_another(
     printed: Any, custody: Any, bundle: Path, tmp_path: Path
 ) -> None:
