@@ -90,6 +90,9 @@ def signer(
     )
     folder = options.trust_directory(trust, must_exist=False)
     is_new = trusting.add_signer(folder, added)
+    if "/" in key_name:
+        said = f"{key_name} looks like a ledger's name, whose key signs checkpoints alone"
+        console.warning(f"{said}; a ledger is added with: custody trust add ledger VKEY")
     _say(folder, "signer", key_name, {**added.as_json(), "added": is_new})
 
 
@@ -101,7 +104,7 @@ def ledger(key: VkeyArgument, trust: options.TrustOption = None) -> None:
     public = options.verifier_key(key)
     folder = options.trust_directory(trust, must_exist=False)
     is_new = trusting.add_log(folder, public)
-    if "/" not in public.name:
+    if not _is_origin(public.name):
         said = f"a ledger's key bears the ledger's name, and {public.name} looks like a person's"
         console.warning(f"{said}; a signer is added with: custody trust add signer VKEY")
     _say(folder, "ledger", public.name, _fields(public, is_new))
@@ -145,6 +148,11 @@ def tsa(
             "none of these certificates is self-signed, so no stamp will count by them: add the"
             " authority's root certificate too"
         )
+
+
+def _is_origin(name: str) -> bool:
+    """Whether a key's name could be a ledger's: a path or a host, and no mail address."""
+    return "/" in name or ("." in name and "@" not in name)
 
 
 def _fields(key: VerifierKey, is_new: bool) -> dict[str, Any]:

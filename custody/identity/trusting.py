@@ -60,6 +60,7 @@ def add_signer(directory: Path, signer: TrustedSigner) -> bool:
         if signer in listed.signers:
             return False
         _refuse_revoked(signer, listed, path)
+        _refuse_ledger(directory, signer)
         number = _completed(signer, listed)
         if number:
             _change(path, data, listed, number, signer)
@@ -67,6 +68,16 @@ def add_signer(directory: Path, signer: TrustedSigner) -> bool:
         _refuse_conflict(signer, listed, path)
         _write(path, data, signers_toml.dump(signer), signer)
     return True
+
+
+def _refuse_ledger(directory: Path, signer: TrustedSigner) -> None:
+    data = trust.read_file(directory / POLICY)
+    if data is None:
+        return
+    for key in trust.parse_policy(data, directory / POLICY).log_keys():
+        if key.fingerprint() == signer.fingerprint:
+            why = "it is a ledger's key; a ledger's key signs checkpoints and nothing else"
+            raise UsageError("trust signer", key.name, why, hint="custody trust list")
 
 
 def _completed(signer: TrustedSigner, listed: Listed) -> int:

@@ -149,6 +149,18 @@ def test_a_ledger_with_a_person_s_name_is_warned_about(custody: Any) -> None:
     custody("trust", "add", "signer", OTHER, exit_code=0)
     done = custody("trust", "add", "ledger", OTHER, exit_code=2)
     assert "it is a signer's key" in done.stderr
+    done = custody("trust", "add", "signer", VKEY, exit_code=2)
+    assert "it is a ledger's key" in done.stderr
+
+
+def test_a_signer_with_a_ledger_s_name_is_warned_about(custody: Any, tmp_path: Path) -> None:
+    """And a ledger's own key, once it is known as that, is nobody's signing key."""
+    done = custody("init", tmp_path / "case", "--no-passphrase", "--json", exit_code=0)
+    vkey = json.loads(done.stdout)["log_vkey"]
+    done = custody("trust", "add", "signer", vkey, "--trust", tmp_path / "t", exit_code=0)
+    assert "looks like a ledger's name" in done.stderr
+    assert "it is a ledger's key" in custody("trust", "add", "signer", vkey, exit_code=2).stderr
+    assert "looks like" not in custody("trust", "add", "signer", VKEY, exit_code=0).stderr
 
 
 def test_show_tells_all_of_one_key(custody: Any) -> None:
