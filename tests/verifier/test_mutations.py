@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 from agreeing import CODES, both, checked, plain
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from test_seal import add, attach, countersign, signed_event
 from verify_bench import ACTOR, LOG, NOW, SIGNER, STRANGER, TRUST, gather, trusting
 
@@ -23,6 +26,9 @@ from custody import case as cases
 from custody.bundle import layout
 from custody.collect import Destination
 from custody.errors import CustodyError
+from custody.formats import vkey
+from custody.identity import signing
+from custody.identity.signing import Signer
 from custody.identity.trust import Trust
 from custody.ledger import check as ledger_check
 from custody.ledger.believed import by_trust
@@ -178,13 +184,15 @@ def damaged(master: Path, place: Path, rng: Rng) -> Path:
     return copy
 
 
-def sweep(master: Path, place: Path, numbers: range) -> dict[int, int]:
+def sweep(
+    master: Path, place: Path, numbers: range, trusts: list[Trust] = TRUSTS
+) -> dict[int, int]:
     """How often each exit code was given, by both."""
     codes: dict[int, int] = {}
     for number in numbers:
         rng = random.Random(number)  # noqa: S311
         copy = damaged(master, place, rng)
-        trust = rng.choice(TRUSTS)
+        trust = rng.choice(trusts)
         try:
             code = both(copy, trust)
         except AssertionError as err:
@@ -208,6 +216,34 @@ def test_both_judges_agree_on_sampled_damage(
     """Bits, bytes, lines, files and names spoilt at random: one verdict, and mostly failed."""
     codes = sweep(masters[kind], tmp_path / "place", range(SAMPLE))
     assert codes[CODES["failed"]] > SAMPLE // 2
+
+
+def ecdsa_signer() -> Signer:
+    private = ec.derive_private_key(7, ec.SECP256R1())
+    spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    class Private:
+        def sign(self, data: bytes, /) -> bytes:
+            made = private.sign(data, ec.ECDSA(hashes.SHA256()))
+            return signing.ecdsa_signature(*utils.decode_dss_signature(made))
+
+    return Signer(vkey.VerifierKey("ec", vkey.ECDSA, spki), Private())
+
+
+def test_both_judges_agree_on_what_a_token_signed(tmp_path: Path) -> None:
+    """The same for a bundle that an ECDSA key signed."""
+    signer = ecdsa_signer()
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "a.log").write_bytes(b"one\n")
+    master = gather(tmp_path / "log", Destination(tmp_path / "out"), signer)
+    trusts = [trusting(signer), Trust().with_signer(signer.key.fingerprint()), TRUST]
+    assert [both(master, trust) for trust in trusts] == [0, 0, 10]
+    sweep(master, tmp_path / "place", range(SAMPLE), trusts)
+    statement = master / layout.STATEMENT
+    whole = statement.read_bytes()
+    for place in range(whole.index(b'"sig"'), len(whole)):
+        statement.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert both(master, trusts[0]) == CODES["failed"]
 
 
 @pytest.mark.full
