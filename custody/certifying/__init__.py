@@ -19,6 +19,7 @@ from custody.certifying.believing import (
     Said,
     believe,
     believe_ledger,
+    entered,
     why_not_by_desk,
 )
 from custody.certifying.events import ADDED, OPENED, REVOKED, VOUCHED, VOUCHES, KeyEvent, read
@@ -37,6 +38,7 @@ __all__ = [
     "believe",
     "believe_ledger",
     "certificate",
+    "entered",
     "read",
     "require_desk",
     "revocation",

@@ -115,6 +115,15 @@ def believe_ledger(trust: Trust, ledger: LedgerReader, bound: Bound = _undated) 
     return believe(trust, found, moment_of=moment_of)
 
 
+def entered(ledger: LedgerReader) -> Iterator[tuple[int, KeyEvent]]:
+    """What is entered about keys, by anybody, and in which entry; well-signed or left out."""
+    for where, envelope in _of_keys(ledger):
+        with suppress(FormatError):
+            event = read(envelope)
+            if event is not None:
+                yield int(where.removeprefix(_ENTRY)), event
+
+
 def _of_keys(ledger: LedgerReader) -> Iterator[tuple[str, Envelope]]:
     """The few entries that can matter here, found without parsing the many others."""
     try:

@@ -245,6 +245,9 @@ def test_a_revocation_is_entered_in_the_case(custody: Any, tmp_path: Path) -> No
     assert "cannot sign that it is" in done.stderr
     done = custody(*revoke, "--key", desk, "--json", exit_code=0)
     assert json.loads(done.stdout)["entry"] == 2
+    done = custody(*revoke, "--key", desk, "--json", exit_code=0)
+    again = json.loads(done.stdout)
+    assert (again["entry"], again["changed"]) == (2, False)  # said once, entered once
     listed = custody("ledger", "list", "--case", case, exit_code=0).stdout
     assert "key-revoked" in listed
     done = custody("verify", case, "--trust", elsewhere, exit_code=10)
