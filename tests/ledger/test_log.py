@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import subprocess
@@ -314,6 +315,26 @@ def test_read_only(log: Log, log_key: Signer, make_entry: MakeEntry, checked: Ch
         for path in everything:
             path.chmod(0o700)
     assert [path.stat().st_mtime_ns for path in everything] == times
+
+
+@pytest.mark.parametrize("kind", ["link", "second name", "fifo"])
+def test_what_lies_where_the_checkpoint_is_staged(
+    kind: str, log: Log, log_key: Signer, make_entry: MakeEntry, checked: Checked, tmp_path: Path
+) -> None:
+    """It is put out of the way, and what it leads to is neither written to nor waited for."""
+    log.append([make_entry(0)], log_key)
+    staged, other = log.directory / "checkpoint.new", tmp_path / "other"
+    other.write_text("not ours\n")
+    if kind == "link":
+        staged.symlink_to(other)
+    elif kind == "second name":
+        os.link(other, staged)
+    else:
+        os.mkfifo(staged)
+    assert log.append([make_entry(1)], log_key).size == 2
+    assert (other.read_text(), other.stat().st_nlink) == ("not ours\n", 1)
+    assert not os.path.lexists(staged)
+    assert checked(log.directory).verdict == "ok"
 
 
 @pytest.mark.parametrize(
