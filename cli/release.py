@@ -115,7 +115,8 @@ def release(
     }
     tracked = said.word("--tracking", tracking)
     terms = Terms(person, words, tracked, _until(expires), with_attachments)
-    _require_choice(bundle, copy_to, copy, original=original)
+    why = ["--to", to, "--purpose", purpose, "--authority", authority]
+    _require_choice(bundle, copy_to, copy, why, original=original)
     believed = store.load(options.trust_directory(trust))
     for text in signer or []:
         believed = believed.with_signer(text)
@@ -125,9 +126,12 @@ def release(
     return _existing(keeper, bundle, copy or "original", believed, terms)
 
 
-def _require_choice(bundle: Path, copy_to: Path | None, copy: str, *, original: bool) -> None:
+def _require_choice(
+    bundle: Path, copy_to: Path | None, copy: str, words: list[str], *, original: bool
+) -> None:
     """Exactly one thing goes; who names none is told what to type.
 
+    :param words: what was typed beside that.
     :raises UsageError: otherwise.
     """
     from custody import handover
@@ -140,11 +144,13 @@ def _require_choice(bundle: Path, copy_to: Path | None, copy: str, *, original: 
     why = "it is not said what goes: a copy or the original; nothing was written"
     if any(chosen):
         why = "--copy-to, --copy and --original: choose one of them; nothing was written"
-    name = shlex.quote(str(bundle))
+    chosen_case = options.case()
+    case = [] if chosen_case is None else ["--case", str(chosen_case.path)]
+    typed = shlex.join([str(bundle), *words, *case])
     hint = (
-        f"custody release {name} --copy-to DEST ... makes a numbered copy and releases that;"
-        f" custody release COPY --copy C1 ... releases one that was made earlier;"
-        f" custody release {name} --original ... lets the original go"
+        f"a numbered copy, made now: custody release {typed} --copy-to DEST;"
+        f" a copy that was made earlier: custody release {shlex.join(['COPY', *words, *case])}"
+        f" --copy C1; the original: custody release {typed} --original"
     )
     raise UsageError("release", bundle, why, hint=hint)
 
