@@ -27,6 +27,7 @@ app = Verb("Sign a bundle as a second person, after checking it.")
 
 _EVENT = "verified"
 _METHOD = "countersigned"
+_SIGNATURE = 8
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle.")]
 OutputOption = Annotated[
@@ -347,6 +348,9 @@ def _show(
     console.result("file           ", path)
     if entry is not None:
         console.result(f"ledger         entry {entry}")
+    for check in found.checks:
+        if check.required and check.status == "not-checked" and check.number != _SIGNATURE:
+            console.remark(f"not checked: {check.name}: {check.detail}")
     if lacking:
         console.remark(f"your trust folder still asks for: {', '.join(lacking)}")
     if output is not None:

@@ -115,6 +115,14 @@ def test_a_copy_is_countersigned_in_place(office: Office) -> None:
     custody("verify", office.copy, exit_code=0)
 
 
+def test_what_could_not_be_checked_is_said_to_who_signs(office: Office) -> None:
+    """A missing time stamp does not keep anybody from signing, and is not passed over."""
+    path = office.kim_home / "trust/signers.toml"
+    path.write_text("require_timestamp = true\n" + path.read_text())
+    done = office.custody("countersign", office.copy, env=office.kim, exit_code=0)
+    assert "not checked: time stamp" in done.stderr
+
+
 def test_a_case_in_the_environment_is_no_matter_for_a_copy(office: Office) -> None:
     """CUSTODY_CASE counts where the bundle lies in that case, and nowhere else."""
     env = office.kim | {"CUSTODY_CASE": str(office.case)}
