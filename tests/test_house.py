@@ -30,6 +30,7 @@ LAYERS = {
     "custody.clock": GROUND,
     "custody.findings": GROUND,
     "custody.ordered": GROUND,
+    "custody.posting": GROUND,
     "custody.pump": GROUND,
     "custody.reading": GROUND,
     "custody.visible": GROUND,  # what came from evidence, harmless to look at

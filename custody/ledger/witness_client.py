@@ -1,21 +1,15 @@
 """Asking witnesses to cosign a checkpoint (C2SP tlog-witness).
 
-The only part of the ledger that opens a connection, and only when asked.  A witness is somebody
-else's machine: its answer is bounded in size and in time, and nothing of it is used but lines
-that verify under the witness's key in the policy.
+A witness is somebody else's machine: its answer is bounded (:mod:`custody.posting`), and nothing
+of it is used but lines that verify under the witness's key in the policy.
 """
 
 from __future__ import annotations
 
-import http.client
-import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
+from custody import posting
 from custody.errors import CustodyError, FormatError
 from custody.formats import note, strict
 from custody.formats.note import NoteSignature
@@ -24,6 +18,7 @@ from custody.ledger import witness_request
 from custody.ledger.policy import Known
 from custody.ledger.reader import LedgerReader, Published
 from custody.ledger.witness_request import Request
+from custody.posting import Unanswered
 
 LARGEST_ANSWER = 64 << 10
 SECONDS = 15.0
@@ -176,53 +171,14 @@ def _size(answer: bytes) -> int:
 
 
 def _post(url: str, body: bytes, seconds: float) -> tuple[int, bytes]:
-    """One request, on a connection of its own; redirects are not followed.
+    """One request.
 
     :raises _Failure: if it cannot be reached, takes too long, or says too much.
     """
+    where = url.rstrip("/") + "/add-checkpoint"
+    headers = {"Content-Type": "text/plain; charset=utf-8"}
     try:
-        with _connection(url, seconds) as (connection, path):
-            headers = {"Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            answer = response.read(LARGEST_ANSWER + 1)
-    except (OSError, ValueError, http.client.HTTPException) as err:
-        why = str(err) or type(err).__name__
-        raise _Failure(f"no answer from {url}: {why[:200]}") from err
-    if len(answer) > LARGEST_ANSWER:
-        raise _Failure(f"the answer from {url} is over {LARGEST_ANSWER} bytes")
-    return response.status, answer
-
-
-@contextmanager
-def _connection(url: str, seconds: float) -> Iterator[tuple[http.client.HTTPConnection, str]]:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("its address is neither http nor https")
-    path = parts.path.rstrip("/") + "/add-checkpoint"
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        connection = http.client.HTTPSConnection(
-            parts.hostname, parts.port, timeout=seconds, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
-    # A time-out counts each read anew; whoever drips a byte at a time is cut off by the clock.
-    clock = threading.Timer(seconds, _cut, [connection])
-    clock.daemon = True
-    clock.start()
-    try:
-        yield connection, path
-    finally:
-        clock.cancel()
-        connection.close()
-
-
-def _cut(connection: http.client.HTTPConnection) -> None:
-    sock = connection.sock
-    if sock is not None:
-        try:
-            sock.shutdown(2)
-        except OSError:
-            return
+        reply = posting.post(where, body, headers, most=LARGEST_ANSWER, seconds=seconds)
+    except Unanswered as err:
+        raise _Failure(f"no answer from {url}: {err}") from err
+    return reply.status, reply.body

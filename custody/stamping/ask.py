@@ -1,26 +1,23 @@
 """Asking time stamp authorities over http or https (RFC 3161 section 3.4).
 
-The only module here that opens a connection, and only when asked.  An authority is somebody
-else's machine: its answer is bounded in size and in time, no redirect is followed, no proxy is
-taken from anywhere, and an answer is a token only if it is over the very bytes that were sent,
-with the number that was sent with them.  All are asked at once; each has one more try.
+An authority is somebody else's machine: its answer is bounded (:mod:`custody.posting`), and is a
+token only if it is over the very bytes that were sent, with the number that was sent with them.
+All are asked at once; each has one more try.
 """
 
 from __future__ import annotations
 
-import http.client
-import socket
-import ssl
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from custody import posting
 from custody.errors import FormatError, UsageError
 from custody.identity.trust import Anchor
+from custody.posting import Unanswered
 from custody.stamping import opinion
 from custody.stamping import token as tokens
 from custody.stamping.opinion import Opinion
@@ -157,57 +154,21 @@ def _shown(url: str) -> str:
 
 
 def _post(url: str, body: bytes, seconds: float) -> bytes:
-    """One request, on a connection of its own.
+    """One request.
 
     :raises _Failure: if it cannot be reached, takes too long, says too much, or says no.
     """
-    headers = {"Content-Type": _QUERY, "Accept": _REPLY, "Connection": "close"}
+    headers = {"Content-Type": _QUERY, "Accept": _REPLY}
     try:
-        with _connection(url, seconds) as (connection, path):
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            status, kind = response.status, response.getheader("Content-Type", "")
-            answer = response.read(tokens.LARGEST_TOKEN + 1) if status == 200 else b""
-    except (OSError, ValueError, http.client.HTTPException) as err:
-        raise _Failure(f"no answer: {(str(err) or type(err).__name__)[:200]}") from err
-    if status != 200:
-        raise _Failure(f"it answered {status}")
-    if len(answer) > tokens.LARGEST_TOKEN:
-        raise _Failure(f"its answer is over {tokens.LARGEST_TOKEN} bytes")
-    if kind and kind.partition(";")[0].strip().lower() != _REPLY:
-        raise _Failure(f"it answered with {_plain(kind)} and no time stamp")
-    return answer
+        reply = posting.post(url, body, headers, most=tokens.LARGEST_TOKEN, seconds=seconds)
+    except Unanswered as err:
+        raise _Failure(f"no answer: {err}") from err
+    if reply.status != 200:
+        raise _Failure(f"it answered {reply.status}")
+    if reply.kind and reply.kind.partition(";")[0].strip().lower() != _REPLY:
+        raise _Failure(f"it answered with {_plain(reply.kind)} and no time stamp")
+    return reply.body
 
 
 def _plain(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)[:80]
-
-
-@contextmanager
-def _connection(url: str, seconds: float) -> Iterator[tuple[http.client.HTTPConnection, str]]:
-    parts = urlsplit(url)
-    host, path = parts.hostname or "", urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        connection = http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
-    try:
-        connection.connect()
-        # A time-out counts each read anew; whoever drips a byte at a time is cut off by the clock.
-        # The socket is kept for that, because the connection forgets it with the first answer.
-        clock = threading.Timer(seconds, _cut, [connection.sock])
-        clock.daemon = True
-        clock.start()
-        try:
-            yield connection, path
-        finally:
-            clock.cancel()
-    finally:
-        connection.close()
-
-
-def _cut(sock: socket.socket) -> None:
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)

@@ -442,6 +442,13 @@ def drip(handler: Liar) -> None:
         time.sleep(0.1)
 
 
+def drip_body(handler: Liar) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    drip(handler)
+
+
 LIES: dict[str, tuple[Callable[[Liar], None], str]] = {
     "nothing": (lambda _h: None, "unreachable"),
     "garbage": (lambda h: h.say(200, b"hello\n"), "refused"),
@@ -459,6 +466,7 @@ LIES: dict[str, tuple[Callable[[Liar], None], str]] = {
     "refused 404": (lambda h: h.say(404, b""), "refused"),
     "broken 500": (lambda h: h.say(500, b""), "refused"),
     "drips": (drip, "unreachable"),
+    "drips its body": (drip_body, "refused"),
     "hangs": (lambda _h: time.sleep(4), "unreachable"),
 }
 
