@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,10 +91,10 @@ def new(
     from custody.identity import token
     from custody.identity.keys import StoredKey
 
-    place = token.Place(str(chosen.module), chosen.token, chosen.label)
+    place = token.Place(os.path.abspath(chosen.module or ""), chosen.token, chosen.label)
     kind = vkey.ED25519 if chosen.algorithm == "ed25519" else vkey.ECDSA
     try:
-        found = token.find_or_make(place, vkey.check_name(name), secret.pin(name), kind)
+        found = token.find_or_make(place, vkey.check_name(name), partial(secret.pin, name), kind)
     except FormatError as err:
         raise UsageError(err.what, err.thing, err.why) from err
     if chosen.algorithm is not None and found.key.kind != kind:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -322,7 +323,8 @@ class KeyFolder:
         """
         stored = self.get(name)
         if stored.place is not None:  # one try: see custody.identity.token
-            return Unlocked(token.unlock(stored.place, stored.key, passphrase.pin(name)))
+            self._require_own(name)
+            return Unlocked(token.unlock(stored.place, stored.key, partial(passphrase.pin, name)))
         pem, no_modes = self._read_secret(name)
         try:
             private = pkcs8.load(pem, None)
@@ -341,6 +343,19 @@ class KeyFolder:
                 hint="one of the two files was exchanged; find out why before you sign anything",
             )
         return Unlocked(signer, self._remarks(name) if no_modes else ())
+
+    def _require_own(self, name: str) -> None:
+        """What names the program that is loaded must be written by nobody else."""
+        path = self._public(name)
+        with reading.open_regular(path) as fd:
+            found = os.fstat(fd)
+        if os.name != "posix":
+            return
+        is_ours = found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
+        if protection.has_no_modes(found) or not is_ours:
+            why = "it names a program, the token's library, and others can write it"
+            hint = f"look into it; then: chmod 600 {shlex.quote(str(path))}"
+            raise KeyAccessError("use key", path, why, hint=hint)
 
     def _is_in_token(self, name: str) -> bool:
         """Whether there is a key of that name, whose secret is in no file."""

@@ -7,8 +7,9 @@ ones lock a token for good; where only one try is left, it is not taken.
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,13 +27,15 @@ _P256_PARAMETERS = bytes.fromhex("06082a8648ce3d030107")  # prime256v1
 _ED25519_PARAMETERS = (bytes.fromhex("06032b6570"), b"\x13\x0cedwards25519")  # RFC 8410, PKCS#11
 _ED25519_OID = "1.3.101.112"
 _OCTETS = 0x04
+Pin = Callable[[], bytes]
+"""Asks for the PIN: once, and only when the token is there and not locked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a key is.
 
-    :ivar module: the file of the PKCS#11 library.
+    :ivar module: the file of the PKCS#11 library, an absolute path: it is a program.
     :ivar token: the token's label; *serial*, its serial number, tells two of one label apart.
     :ivar label: the key's label in it.
     """
@@ -64,7 +67,7 @@ class Found:
     is_new: bool
 
 
-def find_or_make(place: Place, name: str, pin: bytes, kind: int) -> Found:
+def find_or_make(place: Place, name: str, pin: Pin, kind: int) -> Found:
     """The key at *place*; where there is none of that label, one is made there.
 
     :param name: what the verifier key is to be called.
@@ -73,7 +76,7 @@ def find_or_make(place: Place, name: str, pin: bytes, kind: int) -> Found:
     :raises KeyAccessError: if the PIN is wrong, or the token is locked or refuses.
     """
     token = _token(place)
-    with _opened(place, token, pin, writing=True) as session:
+    with _opened(place, token, pin(), writing=True) as session:
         private = _private(place, session)
         if private is None:
             _make(place, session, kind)
@@ -84,7 +87,7 @@ def find_or_make(place: Place, name: str, pin: bytes, kind: int) -> Found:
         return Found(held, vkey.parse(str(key)), private is None)
 
 
-def unlock(place: Place, key: VerifierKey, pin: bytes) -> Signer:
+def unlock(place: Place, key: VerifierKey, pin: Pin) -> Signer:
     """Make a key in a token ready to sign, and see that it is the one that is expected.
 
     The session stays open until the process ends.
@@ -94,7 +97,7 @@ def unlock(place: Place, key: VerifierKey, pin: bytes) -> Signer:
     """
     token = _token(place)
     with _said(place):
-        session = _open(place, token, pin, writing=False)
+        session = _open(place, token, pin(), writing=False)
         _require_its(place, session, key)
     return Signer(key, _Held(place, session, key))
 
@@ -209,6 +212,8 @@ def _token(place: Place) -> Any:
     except ImportError as err:
         hint = "install custody with the extra pkcs11"
         raise UsageError("use", place, "python-pkcs11 is not installed", hint=hint) from err
+    if not os.path.isabs(place.module) or not os.path.isfile(place.module):
+        raise UsageError("load", place.module, "no file with an absolute path: it is a program")
     try:
         library = pkcs11.lib(place.module)
     except (RuntimeError, OSError) as err:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from custody.formats import dsse, statement, vkey
+from custody.formats import canonical, dsse, statement, vkey
 from custody.identity import signing
 from custody.identity.signing import Signer
 
@@ -216,6 +216,35 @@ def test_a_token_with_another_key_of_that_label_is_refused(token: Token, tmp_pat
     (tmp_path / "log").mkdir()
     done = token.run("collect", tmp_path / "log", "--output", tmp_path / "out", "--key", "ada")
     assert done.returncode == 14
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_pin_is_asked_for_without_its_token(token: Token, tmp_path: Path) -> None:
+    """What cannot be tried is not asked for; there is no PIN here to be read."""
+    new(token)
+    (tmp_path / "pin").unlink()
+    (tmp_path / "log").mkdir()
+    shutil.rmtree(token.folder)
+    token.folder.mkdir()
+    done = token.run("collect", tmp_path / "log", "--output", tmp_path / "out", "--key", "ada")
+    assert (done.returncode, "is there" in done.stderr) == (14, True)
+
+
+def test_nobody_else_says_which_program_is_loaded(token: Token, tmp_path: Path) -> None:
+    """The file that names the token's library is used only if nobody else can write it."""
+    made = new(token, "--label", "k1")
+    path = tmp_path / "custody-home" / "keys" / "ada.json"
+    assert Path(made["pkcs11"]["module"]).is_absolute()
+    (tmp_path / "log").mkdir()
+    path.chmod(0o666)
+    command = ["collect", tmp_path / "log", "--output", tmp_path / "out", "--key", "ada"]
+    done = token.run(*command)
+    assert (done.returncode, "others can write it" in done.stderr) == (14, True)
+    path.chmod(0o600)
+    relative = json.loads(path.read_text())
+    relative["pkcs11"]["module"] = Path(token.module).name
+    path.write_bytes(canonical.dump(relative) + b"\n")
+    assert token.run(*command).returncode == 2
     assert not (tmp_path / "out").exists()
 
 
