@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from .desk import Desk
 
-_CODES = {"differs": exit_codes.DIFFERS, "not-verified": exit_codes.CANNOT_VERIFY}
 _SHOWN = 20
 
 
@@ -102,7 +101,10 @@ def code_of(one: Arrived) -> int:
     """The exit code that one of them alone would have."""
     if one.error is not None:
         return exit_codes.for_error(one.error)
-    return _CODES.get(one.outcome, exit_codes.OK)
+    if one.outcome == "differs":
+        return exit_codes.DIFFERS
+    unknown = one.found is not None and one.found.verdict == "cannot-verify"
+    return exit_codes.CANNOT_VERIFY if unknown and one.outcome != "refused" else exit_codes.OK
 
 
 def show(arrived: Sequence[Arrived]) -> None:
@@ -144,6 +146,8 @@ def _troubles(one: Arrived) -> Iterator[str]:
             yield f"{one.path}: {one.unlike}"
     elif one.outcome == "not-verified":
         yield f"{one.path} was received, and not verified: {_what_is_missing(one)}"
+    elif one.outcome == "held" and code_of(one) != exit_codes.OK:
+        yield f"{one.path} is held already, and was not verified: {_what_is_missing(one)}"
     elif one.why:
         yield f"{one.path}: {one.why}"
 

@@ -7,7 +7,7 @@ what is verified is that copy.  Then, with the case locked, all of them are deci
 outcome        what became of it                                                        exit
 =============  =======================================================================  ====
 received       verified, published under ``bundles/``, entered                             0
-held           the case has this very bundle: that it came again is entered                0
+held           the case has this very bundle: that it came again is entered            0, 11
 not-verified   published and entered, but by a signer whom nobody here trusts             11
 differs        it is not what was sealed, or another bundle of this name is entered:      10
                kept apart in ``transfers/differs-...``, and that is entered
@@ -31,7 +31,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from custody import durable, handover, reading
+from custody import certifying, durable, handover, reading
 from custody.bundle import layout
 from custody.case import Case
 from custody.errors import (
@@ -123,12 +123,14 @@ def look(
     arrived = Arrived(path)
     try:
         real = _require_bundle(path)
-        believed = _believed(trust, terms)
         if terms.refuse or _is_held(case, real):
+            # What the case itself vouched for counts, as it does where the case is verified.
+            believed = _believed(certifying.believe_ledger(trust, case.ledger).trust, terms)
             _verify(arrived, real, believed, terms, now, progress)
             if terms.refuse or not arrived.differs:
                 return arrived
             arrived = Arrived(path)
+        believed = _believed(trust, terms)
         staged = case.incoming / f"intake-{secrets.token_hex(8)}"
         _copy(arrived, real, staged, progress)
         _verify(arrived, staged, believed, terms, now, progress)

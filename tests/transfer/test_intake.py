@@ -65,11 +65,14 @@ def test_an_untrusted_key_is_received_and_not_verified(
     assert (case / "bundles" / brought.name / "seal").is_dir()
     assert details(entries(desk, case)[one["entry"]])["verdict"] == "cannot-verify"
     desk("verify", case, exit_code=11)
+    (same,) = take_in(desk, case, brought.path, exit_code=11)
+    assert same["outcome"] == "held"
     (again,) = take_in(desk, case, brought.path, "--fingerprint", brought.fingerprint)
     assert again["outcome"] == "held"
     desk("verify", case, exit_code=0)
+    take_in(desk, case, brought.path)
     take_in(desk, case, brought.path, "--fingerprint", brought.fingerprint)
-    assert kinds(desk, case)[1:] == ["received", "key-added", "received", "received"]
+    assert kinds(desk, case)[1:] == ["received", "received", "key-added", *["received"] * 3]
 
 
 def test_a_collection_after_an_intake_says_nothing_of_it(
