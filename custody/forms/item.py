@@ -7,6 +7,7 @@ Nothing is believed here.  :mod:`custody.forms.standing` says what verifying cam
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,8 +123,8 @@ def _newest_receipt(bag: Path) -> bytes:
     """The checkpoint in the receipt with the largest tree; verifying judges it."""
     try:
         with reading.open_directory(bag, layout.RECEIPTS) as fd:
-            names = sorted(_names(fd))[:_MOST_RECEIPTS]
-    except CustodyError:
+            names = sorted(os.listdir(fd))[:_MOST_RECEIPTS]
+    except (CustodyError, OSError):
         return b""
     sizes = {name: _size(name) for name in names}
     for name in sorted(names, key=lambda each: -sizes[each]):
@@ -133,12 +134,6 @@ def _newest_receipt(bag: Path) -> bytes:
         except FormatError:
             continue
     return b""
-
-
-def _names(fd: int) -> list[str]:
-    import os
-
-    return os.listdir(fd)
 
 
 def _size(name: str) -> int:
@@ -151,8 +146,9 @@ def require_same(item: Item, found: Verification) -> None:
 
     :raises DifferenceError: if the bundle changed in between.
     """
-    same = item.statement_sha256 == found.statement_sha256 and item.pinned == item.sealed
-    if found.verdict == "ok" and not (same and item.acquisition):
+    same = item.statement_sha256 == found.statement_sha256
+    whole = same and item.pinned == item.sealed and bool(item.acquisition)
+    if not (whole if found.verdict == "ok" else same or found.verdict == "failed"):
         raise DifferenceError(
             "make the form", found.path, "the bundle changed while it was being read",
             hint="find out who writes there; then run the same command again",

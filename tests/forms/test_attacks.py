@@ -16,11 +16,14 @@ import pytest
 
 from custody import clock
 from custody.bundle import layout
+from custody.errors import DifferenceError
 from custody.formats import bagit, canonical, dsse, statement
 from custody.formats.statement import Event, Subject
 from custody.forms import certificate, form, gathering, page, qr
+from custody.forms import item as items
 from custody.forms.gathering import Verifier
 from custody.identity import signing, trust
+from custody.verify import verify_bundle
 
 
 def reseal(office: Any, bag: Path, change: Callable[[Event], Event] = lambda event: event) -> None:
@@ -101,6 +104,24 @@ def test_a_changed_inventory_breaks_no_certificate(custody: Any, bundle: Path) -
     path.write_bytes(path.read_bytes() + b'{"path":1}\n\xff\n')
     done = custody("certificate", bundle, exit_code=10)
     assert "DO NOT SIGN" in done.stdout
+
+
+def test_a_bundle_that_changes_meanwhile_gives_no_page(custody: Any, bundle: Path) -> None:
+    """What was read for the page must be what was verified, or there is no page."""
+    before = items.read(bundle)
+    believed = trust.load(custody.home / "trust")
+    found = verify_bundle(bundle, believed, now=clock.now())
+    items.require_same(before, found)
+    for other in (
+        replace(before, statement=b"{}"),
+        replace(before, pinned="0" * 64),
+        replace(before, acquisition={}),
+    ):
+        with pytest.raises(DifferenceError, match="changed while it was being read"):
+            items.require_same(other, found)
+    unjudged = verify_bundle(bundle, trust.Trust(), now=clock.now())
+    with pytest.raises(DifferenceError):
+        items.require_same(replace(before, statement=b"{}"), unjudged)
 
 
 def test_links_and_pipes_are_not_opened(custody: Any, bundle: Path, tmp_path: Path) -> None:
