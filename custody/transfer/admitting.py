@@ -241,7 +241,9 @@ def _certificate(
 ) -> bytes:
     """The desk's word for a key that the paper form named, for this one bundle."""
     fingerprint = _signer(one.found)
-    wanted = one.outcome in ("received", "held") and one.found.verdict == "ok"
+    # Not only where all is well: a second signature, or a time stamp, may have to come first.
+    is_kept = one.outcome in ("received", "held", "not-verified")
+    wanted = is_kept and one.found.verdict != "failed" and one.found.signer is not None
     if not wanted or fingerprint not in terms.fingerprints or trust.signer_for(fingerprint):
         return b""
     keeper = writing.keeper

@@ -257,3 +257,22 @@ def test_what_stands_there_is_never_overwritten(office: Office) -> None:
     done = office.custody("countersign", office.copy, "-o", out, env=office.kim, exit_code=1)
     assert "nothing was overwritten" in done.stderr
     assert out.read_text() == "x"
+
+
+def test_a_host_s_bundle_becomes_complete_after_it_was_taken_in(office: Office) -> None:
+    """The desk vouches for the host's key although the examiner has not signed yet."""
+    custody = office.custody
+    office.require()
+    out = office.base / "host"
+    done = custody("collect", office.logs, "--output", out, "--json", exit_code=0)
+    collected = json.loads(done.stdout)
+    fingerprint = collected["signer"]["fingerprint"]
+    receive = ("receive", "--from", "Bo, Admin, Example", "--case", office.case)
+    custody(*receive, "--fingerprint", fingerprint, collected["path"], exit_code=11)
+    bundle = office.case / "bundles" / collected["bundle_id"]
+    assert "lacks: examiner" in custody("verify", bundle, exit_code=11).stdout
+    made = office.base / "kim.dsse.json"
+    by_paper = ("countersign", collected["path"], "--signer", fingerprint, "-o", made)
+    custody(*by_paper, env=office.kim, exit_code=0)
+    custody("countersign", bundle, "--from", made, "--case", office.case, exit_code=0)
+    custody("verify", bundle, exit_code=0)
