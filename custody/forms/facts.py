@@ -15,7 +15,7 @@ from custody.formats import note, vkey
 from custody.formats.statement import Actor
 from custody.forms import chain
 from custody.forms.item import Item
-from custody.forms.standing import Standing
+from custody.forms.standing import NOT_HERE, Standing
 from custody.history.values import Timeline
 from custody.verify import Check
 
@@ -41,8 +41,7 @@ anything that is written here by hand.
 def item(found: Item, standing: Standing, timeline: Timeline | None) -> dict[str, Any]:
     """What the thing is: names, description, how much."""
     event, record, bundle = found.event, found.acquisition, standing.bundle
-    words = {} if event is None else event.words
-    details = {} if event is None else event.details
+    words, details = {} if event is None else event.words, found.details
     number = _text(details, "evidence_number") or _text(record, "evidence_number")
     case = words.get("case", "") or _text(record, "case")
     if timeline is not None:
@@ -63,7 +62,7 @@ def gaps(found: Item, standing: Standing) -> dict[str, Any]:
     """What was asked for and could not be collected whole: counts, and the first of them."""
     bundle = standing.bundle
     if bundle is None:
-        details = {} if found.event is None else found.event.details
+        details = found.details
         outcomes = _object(details, "outcomes")
         counted = {name: count for name, count in outcomes.items() if name in GAPS}
         return {"count": _number(details, "gaps"), "outcomes": counted, "listed": []}
@@ -153,7 +152,7 @@ def hashes(found: Item, standing: Standing) -> dict[str, Any]:
         "payload_manifest": found.manifest,
         "signature_algorithm": algorithm(claimed),
         "key": claimed,
-        "fingerprint": fingerprint(claimed),
+        "fingerprint": fingerprint(claimed) or _text(found.intake, "signer"),
         "trusted": trusted is not None,
         "trusted_as": "" if trusted is None or trusted.vouched_by else trusted.name,
         "vouched_by": "" if trusted is None else trusted.vouched_by,
@@ -181,7 +180,9 @@ def fingerprint(key: str) -> str:
 def verified(found: Item, standing: Standing, timeline: Timeline | None) -> dict[str, Any]:
     """The verdict of the moment, the checks, findings and remarks behind it."""
     bundle = standing.bundle
-    checks = [] if bundle is None else [_check("bundle", check) for check in bundle.checks]
+    absent = Check(0, "bundle", "not-checked", NOT_HERE, required=True)
+    own = (absent,) if bundle is None else bundle.checks
+    checks = [_check("bundle", check) for check in own]
     checks += [_check("ledger", check) for check in standing.checks]
     findings = [finding.as_json() for finding in standing.findings[:MOST_FINDINGS]]
     return {

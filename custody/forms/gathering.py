@@ -28,6 +28,7 @@ from custody.forms import standing
 from custody.forms.item import Item
 from custody.forms.standing import Standing
 from custody.history import items as named
+from custody.history import register
 from custody.history.values import Timeline
 from custody.identity.trust import Trust
 from custody.ledger.memory import Memory
@@ -177,10 +178,14 @@ def _timeline(source: Source, name: str, verifier: Verifier) -> Timeline:
 
 
 def _gone(ledger: LedgerReader, name: str, timeline: Timeline) -> Item:
-    """What the ledger alone still says of a bundle: its statement, where that is an entry."""
+    """What the ledger alone still says of a bundle: its statement, where that is an entry; or
+    what the desk entered when it took it in.
+    """
     for step in timeline.steps:
-        if step.kind == "sealed":
+        if step.kind == register.SEALED:
             return items.of_statement(name, ledger.entry(step.index))
+        if standing.pinned_by(step):
+            return Item(name, intake={**step.details, "tag_manifest": step.after})
     return Item(name)
 
 

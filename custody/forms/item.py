@@ -18,6 +18,7 @@ from custody.bundle import layout
 from custody.errors import CustodyError, DifferenceError, FormatError
 from custody.formats import bagit, canonical, dsse, inventory, statement
 from custody.formats.statement import Event
+from custody.history.register import text
 from custody.ledger import proof
 from custody.verify import Verification
 
@@ -36,6 +37,8 @@ class Item:
     :ivar manifest: likewise of the list of the payload files.
     :ivar acquisition: the acquisition record.
     :ivar receipt: the checkpoint, byte for byte, in the newest receipt that the bundle carries.
+    :ivar intake: of a bundle that is gone: what the entry that took it in says of it; with
+        ``tag_manifest``, the digest that this entry names.
     """
 
     bundle: str
@@ -45,17 +48,25 @@ class Item:
     manifest: str = ""
     acquisition: Mapping[str, Any] = field(default_factory=dict)
     receipt: bytes = b""
+    intake: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def statement_sha256(self) -> str:
         """The digest of the statement's file; empty where there is none."""
-        return hashlib.sha256(self.statement).hexdigest() if self.statement else ""
+        if self.statement:
+            return hashlib.sha256(self.statement).hexdigest()
+        return text(self.intake, "statement")
 
     @property
     def sealed(self) -> str:
         """The digest of the tag manifest that was sealed; empty where no statement says one."""
         subjects = () if self.event is None else self.event.subjects
-        return subjects[0].sha256 if subjects else ""
+        return subjects[0].sha256 if subjects else text(self.intake, "tag_manifest")
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What was said of it when it was sealed, or else when it was taken in."""
+        return self.intake if self.event is None else self.event.details
 
 
 def read(bag: Path) -> Item:

@@ -147,7 +147,11 @@ def test_a_bundle_from_a_host_begins_with_its_own_statement(
     assert second["received_by"]["name"] == "Ada Example"
     assert (second["place"], second["method"]) == ("Front desk", "in person")
     assert found["item"]["evidence_number"] == "E-004"
-    assert taken.is_dir()
+    shutil.rmtree(taken)
+    gone = custody("form", "E-004", "--case", case, "--signer", signed, "--json", exit_code=11)
+    hashes = json.loads(gone.stdout)["hashes"]
+    assert hashes["tag_manifest_sealed"] == pinned
+    assert (hashes["statement"], hashes["fingerprint"]) == (details["statement"], signed)
 
 
 def test_other_events_are_listed_apart(custody: Any, office: Any, bundle: Path) -> None:
