@@ -14,14 +14,11 @@ from watching import Watching
 
 @pytest.fixture
 def case(custody: Any, tmp_path: Path) -> Path:
-    """A case whose keys open with the passphrase in the file beside it."""
-    secret = tmp_path / "passphrase"
-    secret.write_text("watch over me\n")
-    secret.chmod(0o600)
+    """A case whose keys need no passphrase, so that a watch starts at once."""
     directory = tmp_path / "case"
     custody(
         "init", directory, "--number", "W-1", "--title", "watched", "--person", "Somebody",
-        "--organization", "Example Office", "--passphrase-file", secret, exit_code=0,
+        "--organization", "Example Office", "--no-passphrase", exit_code=0,
     )  # fmt: skip
     return directory
 

@@ -202,10 +202,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(
 ) -> None:
     """A wrong option is exit 2, and the case is as it was."""
     before = sorted(case.rglob("*"))
-    done = custody(
-        "watch", logs, "--case", case, *args,
-        "--passphrase-file", case.parent / "passphrase", exit_code=2,
-    )  # fmt: skip
+    done = custody("watch", logs, "--case", case, *args, exit_code=2)
     assert said in done.stderr
     assert sorted(case.rglob("*")) == before
 
@@ -217,10 +214,7 @@ def test_a_second_watch_of_one_case_is_refused(
     append(logs / "auth.log", b"one\n")
     it = watch()
     it.sealed(4)
-    done = custody(
-        "watch", logs, "--case", case, "--passphrase-file", case.parent / "passphrase",
-        exit_code=13,
-    )  # fmt: skip
+    done = custody("watch", logs, "--case", case, exit_code=13)
     assert str(it.process.pid) in done.stderr
     it.stop()
 

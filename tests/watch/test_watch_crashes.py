@@ -156,7 +156,7 @@ def test_a_full_disk_is_said_and_everything_is_sealed_once_there_is_room(
         "--passphrase-file", secret, exit_code=0,
     )  # fmt: skip
     append(log, b"one\n")
-    it = Watching(custody, case, logs)
+    it = Watching(custody, case, logs, "--passphrase-file", secret)
     try:
         it.sealed(4)
         append(log, b"x" * 3_000_000)

@@ -22,10 +22,7 @@ class Watching:
     """A running ``custody watch``: its events and alarms, in the order in which it told them."""
 
     def __init__(self, custody: Any, case: Path, *args: Any, prefix: tuple[str, ...] = ()) -> None:
-        command = custody.command(
-            "watch", "--every", "1s", *args, "--case", case, "--nice", "0",
-            "--passphrase-file", case.parent / "passphrase",
-        )  # fmt: skip
+        command = custody.command("watch", "--every", "1s", *args, "--case", case, "--nice", "0")
         self.process = subprocess.Popen(
             [*prefix, *command],
             env=custody.environment(),
