@@ -146,7 +146,9 @@ class Sealing:
         """Write what is held, and then what the file has up to *size*."""
         target = create(names.piece_name(item.path, item.generation), False)
         try:
-            durable.write_all(target, memoryview(item.held))
+            # In copies: a view that a failure keeps alive would forbid holding more.
+            for start in range(0, len(item.held), READ):
+                durable.write_all(target, bytes(item.held[start : start + READ]))
             digest, length = hashlib.sha256(item.held), len(item.held)
             whole = item.whole.copy() if hasattr(item.whole, "copy") else item.whole
             for data in self._rest(item, fd, size):
