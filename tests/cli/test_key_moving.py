@@ -239,3 +239,27 @@ def test_a_full_disk_leaves_the_old_passphrase(custody: Any, old: Path, new: Pat
     assert "Traceback" not in done.stderr
     assert (keys / "desk.pem").read_bytes() == before
     assert opens(keys / "desk.pem", old)
+
+
+@pytest.mark.parametrize(("call", "number", "left"), [("fsync", 1, "old"), ("rename", 1, "old"),
+                                                      ("fsync", 2, "new")])  # fmt: skip
+def test_a_change_cut_short_leaves_one_passphrase_that_fits(
+    custody: Any, old: Path, new: Path, call: str, number: int, left: str
+) -> None:
+    """Killed at any of its steps, the key opens with the old passphrase or with the new one."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    make(custody, old)
+    kill = [strace, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+            f"inject={call}:signal=KILL:when={number}"]  # fmt: skip
+    change = ("key", "change-passphrase", "desk")
+    both = ("--passphrase-file", old, "--new-passphrase-file", new)
+    done = custody(*change, *both, prefix=kill)
+    if done.returncode not in (-9, 137):
+        pytest.skip(f"strace may not trace here: {done.stderr[-200:]}")
+    pem = custody.home / "keys/desk.pem"
+    assert (opens(pem, old), opens(pem, new)) == (left == "old", left == "new")
+    now = old if left == "old" else new
+    custody(*change, "--passphrase-file", now, "--new-passphrase-file", new, exit_code=0)
+    assert opens(pem, new)
