@@ -144,14 +144,15 @@ class Follower:
     # ---- coming and going
 
     def follow(self, item: Followed) -> None:
-        """Take in an open file."""
+        """Take in an open file; :meth:`looked_at` when it need not stay open."""
         self.files[item.identity] = item
-        if item.fd is None:
-            return
-        if len(self._open) < self.limits.files:
+        if item.fd is not None:
             self._open[item.identity] = item
-        else:
-            item.release()
+
+    def looked_at(self, item: Followed) -> None:
+        """Let go of a file that was opened, where too many are open."""
+        if len(self._open) > self.limits.files and not (item.gone and item.behind):
+            self.close(item)
 
     def opened(self, item: Followed, fd: int) -> None:
         """A followed file was opened again."""
@@ -182,6 +183,7 @@ class Follower:
         item.last_change = time.monotonic()
         self.follow(item)
         self.hold(item)
+        self.looked_at(item)
 
     def settle(self) -> None:
         """After a pass: cry out what nothing explained, and let go of what is of no more use."""

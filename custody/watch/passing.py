@@ -41,10 +41,24 @@ class Passes:
         self._first = not follower.before
 
     def run(self, sources: Sources, rules: Rules) -> None:
-        """Go over the sources once."""
+        """Go over the sources once.
+
+        :raises OSError: if that could not be finished; nothing is concluded from half a pass.
+        """
         self._places, self._at, self._closed = {}, {}, []
         self._absent_before, self._absent = self._absent, set()
         self.follower.directories = {}
+        try:
+            self._run(sources, rules)
+        except OSError:
+            self._absent |= self._absent_before
+            raise
+        finally:
+            for _, fd in self._fresh:
+                os.close(fd)
+            self._fresh = []
+
+    def _run(self, sources: Sources, rules: Rules) -> None:
         for record in scan(sources, rules, self.accounts, self._see):
             self._note(record)
         self._renamed()
@@ -87,6 +101,7 @@ class Passes:
             return
         with suppress(OSError):  # the next pass says why, if it stays so
             self.follower.look(item)
+        self.follower.looked_at(self.follower.files.get(identity, item))
 
     def _reopen(self, item: Followed, seen: Seen) -> bool:
         """Open a followed file again, if there is anything new about it."""
@@ -123,7 +138,8 @@ class Passes:
         if fd is None:
             return
         known = (seen.status.st_dev, seen.status.st_ino) in self.follower.before
-        if known or self._first or len(self._fresh) >= _MOST_FRESH:
+        most = min(_MOST_FRESH, self.follower.limits.files // 4)
+        if known or self._first or len(self._fresh) >= most:
             self._begin(seen.path, fd)
         else:
             self._fresh.append((seen.path, fd))
@@ -163,8 +179,8 @@ class Passes:
 
     def _welcome(self) -> None:
         """Files that were not there before: copies of what is known, or new."""
-        fresh, self._fresh = self._fresh, []
-        for path, fd in fresh:
+        while self._fresh:
+            path, fd = self._fresh.pop(0)
             if not self._is_kin(path, fd):
                 self._begin(path, fd)
 
@@ -224,6 +240,7 @@ class Passes:
         earlier = self.follower.before.pop(item.identity, None)
         if earlier is not None and earlier.born == item.born:
             take_up(self.follower, earlier, path, fd)
+            self.follower.looked_at(self.follower.files.get(earlier.identity, earlier))
             return
         if earlier is not None:  # its inode was used again
             self.follower.forget(earlier, self._loss(earlier))
@@ -231,6 +248,7 @@ class Passes:
         if not self._first:
             with suppress(OSError):
                 self.follower.hold(item)
+        self.follower.looked_at(item)
 
     def _missed(self) -> None:
         """What no pass met any more."""

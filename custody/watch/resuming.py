@@ -27,6 +27,7 @@ _WHILE_AWAY = "while nobody watched: "
 def take_up(follower: Follower, item: Followed, path: bytes, fd: int) -> None:
     """Go on with a content whose file is there again, if it still begins as it was sealed."""
     before, item.path, item.fd = item.status, path, fd
+    known, item.whole = item.whole, None
     item.status, item.ended = os.fstat(fd), False
     follower.follow(item)
     follower.judge_permissions(item, before)
@@ -34,7 +35,6 @@ def take_up(follower: Follower, item: Followed, path: bytes, fd: int) -> None:
         why = f"{_WHILE_AWAY}it is {item.status.st_size} bytes long; {item.offset} are sealed"
         follower.start_over(item, alarms.TRUNCATED, why)
         return
-    known = item.whole
     item.whole = kinship.digest_of(fd, item.offset) if item.offset <= _MOST_REREAD else None
     if isinstance(known, bytes) and item.whole is not None and known != item.whole.digest():
         why = f"{_WHILE_AWAY}its first {item.offset} bytes are not those that are sealed"

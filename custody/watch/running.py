@@ -157,10 +157,14 @@ class Watch:
 
     def _pass(self, passes: Passes) -> None:
         begun = time.monotonic()
-        found = sources.resolve(self.request.sources)
-        self._sources = found
-        passes.run(found, self._rules(found))
-        self._listen(_directories(found))
+        try:
+            found = sources.resolve(self.request.sources)
+            self._sources = found
+            passes.run(found, self._rules(found))
+            self._listen(_directories(found))
+        except OSError as err:  # such as too many open files: the next pass may be luckier
+            self.follower.wants_pass = False
+            self.told.trouble(_said(err, "look at", "the sources"))
         self._pass_took = time.monotonic() - begun
         self._next_pass = begun + self.settings.every
 
@@ -228,8 +232,8 @@ class Watch:
                         for kind, details in self._owed
                     ]
                 )
-        except CustodyError as err:
-            self.told.trouble(err)
+        except (CustodyError, OSError) as err:
+            self.told.trouble(_said(err, "append to", "the ledger"))
             self._owed = self._owed[-_MOST_OWED:]
         else:
             self._owed = []
@@ -252,10 +256,10 @@ class Watch:
                 published=published, source=sealing.records,
             )  # fmt: skip
             self._left_over = self._failed = False
-        except CustodyError as err:
+        except (CustodyError, OSError) as err:
             self._left_over = bool(done) or self._left_over
             self._failed = True
-            self.told.trouble(err)
+            self.told.trouble(_said(err, "seal", "what is new"))
         if not done:
             return
         self.bundles += 1
@@ -282,6 +286,10 @@ class Watch:
             notes.save(self.settings.notes, case.origin, size, self.follower.files.values())
         except CustodyError as err:
             self.told.trouble(err)
+
+
+def _said(err: CustodyError | OSError, doing: str, what: str) -> CustodyError:
+    return durable.storage_error(doing, what, err) if isinstance(err, OSError) else err
 
 
 def _bounded(seen: Sequence[Alarm]) -> Sequence[Alarm]:
