@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,7 @@ def _environment() -> Environment:
     made.filters["several"] = _several
     made.filters["grouped"] = _grouped
     made.filters["moment"] = _moment
+    made.filters["quoted"] = shlex.quote
     made.globals["qr"] = _qr
     return made
 

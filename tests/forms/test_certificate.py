@@ -58,7 +58,8 @@ def test_it_reads_as_a_draft_with_blanks(custody: Any, bundle: Path, logs: Path)
         "DRAFT, NOT SIGNED, NOT LEGAL ADVICE", "902(13)", "902(14)", "Ada Example",
         str(logs), "2 files with 8 bytes", "1 path could not be copied whole", "FIPS 180-4",
         "reads every copied file back", CLAIM, "entered, as number 1, in the ledger",
-        "I declare under penalty of perjury", "manifest-sha256.txt",
+        "--authority 'Order 7 of 22 November 2026'", "I declare under penalty of perjury",
+        "manifest-sha256.txt",
     ):  # fmt: skip
         assert text in said, text
     for blank in (
