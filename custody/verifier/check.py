@@ -44,6 +44,7 @@ class Bad(Exception):
 class Unknown(Exception):
     """There is nothing that this program can judge."""
 
+TRANSFERS = re.compile(r"([0-9a-f]{64}|differs-[0-9a-f]{16})\Z")
 HAND_OVERS = {"released", "received", "refused"}
 
 def is_folder(path):
@@ -219,8 +220,10 @@ EVENT = {"_type": "https://in-toto[.]io/Statement/v1", "predicateType": "urn:cus
 HEAD = {"origin": str, "size": int, "root": SHA256}
 OPENED = {"format": "custody[.]case/1", **several("case created origin title", str)}
 ACQUISITION = {"schema": "custody[.]acquisition/v1", "*": object, "files": int, "bytes": int,
-               "outcomes?": dict, **several("collector host clock tool", dict),
-               **several("bundle started finished case? evidence_number? description? authority?", str)}
+               "outcomes?": dict, **several("collector host clock tool definitions? read_on?", dict),
+               "sets?": [{"name": str, "version": int, "sha256": SHA256, "unresolved?": list, "*": object}],
+               **several("bundle started finished case? evidence_number? description? authority? root? root_b64?",
+                         str)}
 PATH = {"path": str, "outcome": str, "payload?": str, "sha256?": SHA256, "ancestor?": True,
         "xattrs?": dict, "error?": several("name number message", object),
         **several("path_b64? user? group? mode? device? link_target? link_target_b64? remark? generation?"
@@ -677,7 +680,8 @@ def bundle(root, trust, expect=None, named=()):
 
 def no_facts():
     """What the entries of a ledger say of its case, before any was read."""
-    return {"opened": None, "sealed": {}, "attached": set(), "gone": set(), "signers": set(), "kinds": set()}
+    return {"opened": None, "receipts": {}, "papers": {}, "sealed": {}, "away": {}, "attached": set(),
+            "brought": set(), "gone": set(), "kept": set(), "released": set(), "signers": set()}
 
 def ledger(root, origin, checks):
     """Checks 3 and 4 of a case: everything is made again from the entries."""
@@ -761,7 +765,6 @@ def entry(where, data, facts, checks):
 def note(event, digest, facts):
     """Keep what an entry says of bundles and of what is attached."""
     kind, item, details = event["type"], event.get("item"), event["details"]
-    facts["kinds"].add(kind)
     if kind == "case-opened" and not facts["opened"]:
         facts["opened"] = event
     elif kind == "attached":
@@ -770,10 +773,36 @@ def note(event, digest, facts):
         facts["sealed"].setdefault(item, set()).add(digest)
     elif kind == "disposed" and item and not details.get("copy"):
         facts["gone"].add(item)
-    elif kind in HAND_OVERS and item:  # its papers are for custody to judge: check 7 stays open
-        facts["gone"].add(item)
-        if kind == "received" and "from" in details and isinstance(details.get("statement"), str):
-            facts["sealed"].setdefault(item, set()).add(details["statement"])
+    elif kind in HAND_OVERS:
+        hand_over(event, item or "", digest, facts)
+
+def hand_over(event, item, digest, facts):
+    """Keep what was given away, answered, taken in, and kept apart."""
+    kind, details, away = event["type"], event["details"], facts["away"]
+    release = str(details.get("release", ""))
+    if kind == "released":
+        facts["released"].add(digest)
+        if details.get("original") is True:
+            away[item] = digest
+    elif "received_by" in details:  # an answer to a release
+        if kind == "refused" and away.get(item) == release:
+            del away[item]
+        if details.get("paper") is True:
+            scans = [sha for name, sha in event["subjects"] if name == "paper"]
+            facts["papers"].setdefault(release, (scans + [""])[0])
+        else:
+            facts["receipts"].setdefault(release, str(details.get("receipt_sha256", "")))
+    elif "from" in details:  # taken in
+        facts["kept"].update({details["kept"]} if shaped(details.get("kept"), WORD) else ())
+        is_in = kind == "received" and details.get("verdict") != "failed" and "already_held" not in details
+        pinned = str(details.get("statement", "")) if is_in else ""
+        if pinned and item:
+            facts["sealed"].setdefault(item, set()).add(pinned)
+            brought = details.get("attachments", [])
+            facts["brought"].update(filter(lambda name: isinstance(name, str), brought)
+                                    if isinstance(brought, list) else ())
+        if details.get("original") is True or pinned and item:
+            away.pop(item, None)
 
 def case(root, trust, named=()):
     """The checks of a case, as far as they concern its ledger, its bundles, and whether these agree."""
@@ -815,12 +844,11 @@ def case(root, trust, named=()):
                     bundles[name] = one_bundle(checks, name)
     bundles = {name: found for name, found in bundles.items() if found}
     there = attached_to_case(checks) if lexists(join(root, "attachments")) else set()  # 6
-    if not facts["kinds"].isdisjoint(HAND_OVERS):
-        checks.leave(7, "hand-overs are not judged here")
     if leaves is None or not listed:
         checks.leave(7, "there is no ledger, or no bundle, to compare with")
     else:
         agree(checks, head, leaves, facts, bundles, there)
+        papers(checks, facts)
     checks.leave(8, "time stamps are not judged here; none is required", required=False)
     if any(found["has_pieces"] for found in bundles.values()):
         checks.leave(9, "whether pieces of watched files follow each other is not judged here")
@@ -868,16 +896,44 @@ def agree(checks, head, leaves, facts, bundles, there):
                 need(entered, "nobody entered this bundle in the ledger")
                 need(entered == {own["statement"]}, "another bundle than was entered")
             elif not lexists(join(checks.root, "bundles", name)):
-                need(name in facts["gone"], "the bundle is gone")
+                need(name in facts["gone"] or name in facts["away"], "the bundle is gone")
     for own in bundles.values():
         there = there | own["attached"]
         for origin, size, root in own["heads"] if leaves is not None else ():
             with checks.at(7, "ledger"):
                 need(origin != head.origin or size <= head.size, "it is behind a checkpoint in a bundle")
                 need(origin != head.origin or root_of(leaves[:size]).hex() == root, "another past")
-    if facts["kinds"].isdisjoint(HAND_OVERS):  # else attachments may have come with a bundle
-        for name in facts["attached"] ^ there:
-            checks.fail(7, "attachments/" + name, "entered and not there, or there and not entered")
+    for name in (facts["attached"] - there) | (there - facts["attached"] - facts["brought"]):
+        checks.fail(7, "attachments/" + name, "entered and not there, or there and not entered")
+
+def papers(checks, facts):
+    """A part of check 7: the papers of hand-overs are those that were entered."""
+    files = {}
+    for path, kind in tree(join(checks.root, "transfers"), TRANSFERS):
+        folder, _, name = path.partition("/")
+        if isinstance(kind, OSError) and kind.errno != errno.ENOENT:
+            checks.leave(7, "transfers/%s cannot be listed: %s" % (path, kind.strerror))
+        elif kind == "directory" and TRANSFERS.match(folder) and not name:
+            files[folder] = []
+        elif kind == "file" and name:
+            files[folder].append(name)
+        elif kind == "other" and name and re.fullmatch(SHA256, folder):
+            checks.fail(2, "transfers/" + path, "a link or a device")
+    def same(name, file, digest):
+        with checks.at(7, "transfers/%s/%s" % (name, file)):
+            found = hashed(checks.root, "transfers/%s/%s" % (name, file))[0]
+            need(found == digest, "not the paper that was entered")
+    for name in sorted(set(files) - facts["kept"]):
+        if "release.dsse.json" in files[name] and re.fullmatch(SHA256, name):
+            same(name, "release.dsse.json", name)
+        if "receipt.dsse.json" in files[name] and name in facts["released"] & set(facts["receipts"]):
+            same(name, "receipt.dsse.json", facts["receipts"][name])
+    for name, digest in facts["papers"].items():
+        scans = [file for file in files.get(name, ()) if file.partition(".")[0] == "paper-" + digest[:16]]
+        same(name, (scans + ["paper-" + digest[:16]])[0], digest)
+    for path in facts["kept"]:
+        if re.sub(r"\Atransfers/", "", path) not in files:
+            checks.fail(7, path, "what was kept apart is gone")
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
