@@ -33,18 +33,6 @@ DestArgument = Annotated[
 PurposeOption = Annotated[str, typer.Option(metavar="TEXT", help="What the copy is for.")]
 AuthorityOption = Annotated[str, typer.Option(metavar="TEXT", help="On whose authority.")]
 PlaceOption = Annotated[str, typer.Option(metavar="TEXT", help="Where it is made.")]
-AttachmentsOption = Annotated[
-    bool, typer.Option("--with-attachments", help="Copy what counsel attached, too.")
-]
-SignerOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--signer",
-        metavar="VKEY|FINGERPRINT",
-        help="Believe this signer too, this once. Repeatable.",
-        show_default=False,
-    ),
-]
 
 
 @app.command()
@@ -54,8 +42,8 @@ def copy(
     purpose: PurposeOption = "",
     authority: AuthorityOption = "",
     place: PlaceOption = "",
-    with_attachments: AttachmentsOption = False,
-    signer: SignerOption = None,
+    with_attachments: options.AttachmentsOption = False,
+    signer: options.BelievedOption = None,
     trust: options.TrustOption = None,
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,

@@ -50,15 +50,6 @@ FromOption = Annotated[
     ),
 ]
 CommentOption = Annotated[str, typer.Option(metavar="TEXT", help="A word for the ledger.")]
-SignerOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--signer",
-        metavar="VKEY|FINGERPRINT",
-        help="Who must have sealed it, believed this once. Repeatable: one of them.",
-        show_default=False,
-    ),
-]
 
 
 @app.command()
@@ -67,7 +58,7 @@ def countersign(
     output: OutputOption = None,
     made_elsewhere: FromOption = None,
     comment: CommentOption = "",
-    signer: SignerOption = None,
+    signer: options.SealedByOption = None,
     trust: options.TrustOption = None,
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,

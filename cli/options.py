@@ -59,6 +59,28 @@ KeyOption = Annotated[
     typer.Option("--key", metavar="NAME", help="Sign with this key of yours.", show_default=False),
 ]
 
+BelievedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--signer",
+        metavar="VKEY|FINGERPRINT",
+        help="Believe this signer too, this once. Repeatable.",
+        show_default=False,
+    ),
+]
+SealedByOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--signer",
+        metavar="VKEY|FINGERPRINT",
+        help="Who must have signed it, believed this once. Repeatable: one of them.",
+        show_default=False,
+    ),
+]
+AttachmentsOption = Annotated[
+    bool, typer.Option("--with-attachments", help="Copy what counsel attached, too.")
+]
+
 
 @dataclass(frozen=True, slots=True)
 class ChosenCase:

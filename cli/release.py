@@ -55,18 +55,6 @@ CommentOption = Annotated[str, typer.Option(metavar="TEXT", help="A word on it."
 ExpiresOption = Annotated[
     str, typer.Option(metavar="TIME", help="Nobody is to sign for it after this.")
 ]
-AttachmentsOption = Annotated[
-    bool, typer.Option("--with-attachments", help="What counsel attached goes along.")
-]
-SignerOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--signer",
-        metavar="VKEY|FINGERPRINT",
-        help="Believe this signer too, this once. Repeatable.",
-        show_default=False,
-    ),
-]
 
 
 @app.command()
@@ -84,8 +72,8 @@ def release(
     place: PlaceOption = "",
     comment: CommentOption = "",
     expires: ExpiresOption = "",
-    with_attachments: AttachmentsOption = False,
-    signer: SignerOption = None,
+    with_attachments: options.AttachmentsOption = False,
+    signer: options.BelievedOption = None,
     trust: options.TrustOption = None,
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,

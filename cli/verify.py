@@ -51,15 +51,6 @@ ExpectOption = Annotated[
         show_default=False,
     ),
 ]
-SignerOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--signer",
-        metavar="VKEY|FINGERPRINT",
-        help="Who must have signed it, believed this once. Repeatable: one of them.",
-        show_default=False,
-    ),
-]
 LogOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -84,7 +75,7 @@ EntryOption = Annotated[
 def verify(
     path: PathArgument = None,
     expect: ExpectOption = None,
-    signer: SignerOption = None,
+    signer: options.SealedByOption = None,
     log: LogOption = None,
     entry: EntryOption = None,
     checkpoint: ledger_where.CheckpointOption = None,
