@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
+import select
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -23,12 +25,26 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
+from custody.acquire.sources import Sources
+
 _NAMES: list[type[FileSystemEvent]] = [
     DirCreatedEvent, DirDeletedEvent, DirMovedEvent,
     FileCreatedEvent, FileDeletedEvent, FileMovedEvent,
 ]  # fmt: skip
 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
+
+
+def directories_of(found: Sources) -> dict[bytes, bool]:
+    """The directories to hear from: sources with all below them, and where source files are."""
+    wanted: dict[bytes, bool] = {}
+    for asked in found.asked:
+        for path in asked.paths:
+            if os.path.isdir(path) and not os.path.islink(path):
+                wanted[path] = True
+            else:
+                wanted.setdefault(os.path.dirname(path) or b"/", False)
+    return wanted
 
 
 class Hints(FileSystemEventHandler):
@@ -38,7 +54,10 @@ class Hints(FileSystemEventHandler):
     """
 
     def __init__(self) -> None:
-        self._seen = threading.Event()
+        # A lock would do for threads, but whoever is interrupted by a signal may hold it.
+        self._bell, self._ear = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ear.setblocking(False)
         self._observer = Observer()
         self._observer.start()
         self._watched: dict[bytes, bool] = {}
@@ -46,7 +65,7 @@ class Hints(FileSystemEventHandler):
 
     def on_any_event(self, _event: FileSystemEvent) -> None:
         """A name came, went or changed."""
-        self._seen.set()
+        self.wake()
 
     def watch(self, directories: Mapping[bytes, bool]) -> None:
         """Hear from exactly these directories from now on.
@@ -72,15 +91,21 @@ class Hints(FileSystemEventHandler):
 
     def wait(self, seconds: float) -> bool:
         """Wait for a hint, at most *seconds*; says whether there was one."""
-        there = self._seen.wait(seconds)
-        self._seen.clear()
-        return there
+        if not select.select([self._ear], [], [], seconds)[0]:
+            return False
+        with suppress(BlockingIOError):
+            while self._ear.recv(4_096):
+                pass
+        return True
 
     def wake(self) -> None:
-        """End the waiting, as a hint would."""
-        self._seen.set()
+        """End the waiting, as a hint would; a signal's handler may call this."""
+        with suppress(OSError):  # it rings already, or nobody listens any more
+            self._bell.send(b".")
 
     def close(self) -> None:
         """Hear nothing any more."""
         self._observer.stop()
         self._observer.join()
+        self._bell.close()
+        self._ear.close()
