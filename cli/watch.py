@@ -144,8 +144,10 @@ def watch(
         running = Watch(request, keeper, settings, told, clock.now)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: running.stop())
-        running.run()
-        told.end(running)
+        try:
+            running.run()
+        finally:
+            told.end(running)
     return exit_codes.OK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -12,6 +13,7 @@ from custody.acquire import metadata
 from custody.watch.prefix import Samples
 
 READ = 1 << 20
+LARGEST_HOLE = 64 << 20
 
 Identity = tuple[int, int]
 """Device and inode."""
@@ -30,6 +32,7 @@ class Followed:
     :ivar held: what follows, read and not sealed; *held_since* when the first of it was read.
     :ivar whole: the running SHA-256 of all bytes up to the end of *held*; only its digest for one
         whose file was never opened here; None if it is not known.
+    :ivar stuck: size and time of writing at the look at which there was no more to be read.
     :ivar fd: open while the file is active.
     :ivar ended: it has no file any more, or its file has another content by now.
     :ivar gone: no name leads to its file; it may still be written to by whoever has it open.
@@ -51,6 +54,7 @@ class Followed:
     held_since: int = 0
     whole: Any = field(default_factory=hashlib.sha256)
     samples: Samples = field(default_factory=Samples)
+    stuck: tuple[int, int] | None = None
     fd: int | None = None
     ended: bool = False
     gone: bool = False
@@ -76,7 +80,9 @@ class Followed:
     @property
     def behind(self) -> int:
         """How many bytes it was last seen to have that are neither sealed nor held."""
-        return 0 if self.ended else max(0, self.status.st_size - self.end)
+        if self.ended or self.stuck == (self.status.st_size, self.status.st_mtime_ns):
+            return 0
+        return max(0, self.status.st_size - self.end)
 
     @property
     def is_pending(self) -> bool:
@@ -96,7 +102,8 @@ class Followed:
         """
         if self.fd is None:
             return 0
-        wanted = min(room, self.status.st_size - self.end)
+        last = end_of_data(self.fd, self.end, self.status.st_size)
+        wanted = min(room, last - self.end)
         done = 0
         while done < wanted:
             data = os.pread(self.fd, min(READ, wanted - done), self.end)
@@ -119,6 +126,28 @@ class Followed:
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
+
+
+def end_of_data(fd: int, offset: int, size: int) -> int:
+    """Where, from *offset* on, a large hole begins: anybody can make one of any size at no cost.
+
+    :returns: *size*, if there is none, or the system does not tell.
+    """
+    seek_data, seek_hole = getattr(os, "SEEK_DATA", None), getattr(os, "SEEK_HOLE", None)
+    if seek_data is None or seek_hole is None:
+        return size
+    while size - offset > LARGEST_HOLE:
+        hole = offset
+        try:
+            hole = os.lseek(fd, offset, seek_hole)
+            offset = os.lseek(fd, hole, seek_data)
+        except OSError as err:
+            if err.errno == errno.ENXIO:  # it goes on to the end
+                return hole if size - hole > LARGEST_HOLE else size
+            return size
+        if offset - hole > LARGEST_HOLE:
+            return hole
+    return size
 
 
 def begin(path: bytes, fd: int, count: int = 0) -> Followed:

@@ -248,11 +248,6 @@ class Follower:
         live = [item for item in self.files.values() if item.is_pending]
         return live + [one.item for one in self.ended if one.item.held]
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether there is anything to be sealed."""
-        return bool(self.notes or self.pending())
-
     def lag(self) -> tuple[int, float]:
         """How many bytes are not sealed, and for how many seconds the oldest of them waits."""
         waiting = [item for item in self.contents() if item.held or item.behind]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from custody.keeping import Keeper
 from custody.watch import alarms, notes, resuming
 from custody.watch.alarms import Alarm
 from custody.watch.follower import Follower, Limits
-from custody.watch.hints import Hints
+from custody.watch.hints import Hints, directories_of
 from custody.watch.pace import Pace
 from custody.watch.passing import Passes
 from custody.watch.sealing import Sealing
@@ -34,7 +33,9 @@ _QUIET_SECONDS = 3_600.0
 _STEP_BACK = 2.0
 _MOST_ALARMS = 1_000
 _MOST_OWED = 10_000
-_WAIT_SECONDS = 20.0
+_WAIT_SECONDS = 2.0  # while another process writes to the case nobody looks at the logs
+_PATIENT_SECONDS = 20.0
+_MOST_SEALED = 256 << 20
 _STAGING = "watch-"
 
 
@@ -90,7 +91,9 @@ class Watch:
         self._pace = Pace(settings.rate)
         self._stop = False
         self._left_over = False  # a bundle that could not be entered yet
-        self._failed = False  # the last attempt to seal: the next is one interval later
+        self._failure: CustodyError | None = None  # of the last seal: the next is an interval later
+        self._is_cut = False  # more is there than one bundle was to have
+        self._patience = _WAIT_SECONDS
         self._sources: Sources | None = None
         self._clock = time.time() - time.monotonic()
         self._pass_took = self._next_pass = 0.0
@@ -111,19 +114,31 @@ class Watch:
             while not self._stop:
                 self._round(passes)
                 self._wait()
-            self._pass(passes)
-            self._cry()
-            self._seal()
+            self._last(passes)
         finally:
             self._hints.close()
             self.follower.close_all()
+
+    def _last(self, passes: Passes) -> None:
+        """Seal what is pending.
+
+        :raises CustodyError: if that cannot be done; nobody will try it again.
+        """
+        self._patience, end = _PATIENT_SECONDS, time.monotonic() + _PATIENT_SECONDS
+        self._pass(passes)
+        self._cry()
+        self._seal()
+        while self._is_cut and self._failure is None and time.monotonic() < end:
+            self._seal()
+        if self._failure is not None:
+            raise self._failure
 
     def _begin(self) -> None:
         # There is one watch of a case at a time: what is left here is a dead one's.
         for left in self.keeper.case.incoming.glob(f"{_STAGING}*"):
             durable.remove_unfinished(left)
         entering.enter_pending(
-            self.keeper.case, self.keeper.log_key, [self.keeper.signer.key], _WAIT_SECONDS
+            self.keeper.case, self.keeper.log_key, [self.keeper.signer.key], _PATIENT_SECONDS
         )
         written = notes.load(self.settings.notes, self.keeper.case.origin)
         self.follower.before = resuming.followed_before(self.keeper.case, written)
@@ -135,7 +150,8 @@ class Watch:
         if now >= self._next_pass or (self.follower.wants_pass and self._may_pass(now)):
             self._pass(passes)
         cried = self._cry()
-        full = self.follower.held >= self.settings.largest and not self._failed
+        full = self.follower.held >= self.settings.largest or self._is_cut
+        full = full and self._failure is None
         if cried or full or time.monotonic() >= self._next_seal:
             self._seal()
             self._next_seal = time.monotonic() + self.settings.every
@@ -161,7 +177,7 @@ class Watch:
             found = sources.resolve(self.request.sources)
             self._sources = found
             passes.run(found, self._rules(found))
-            self._listen(_directories(found))
+            self._listen(directories_of(found))
         except OSError as err:  # such as too many open files: the next pass may be luckier
             self.follower.wants_pass = False
             self.told.trouble(_said(err, "look at", "the sources"))
@@ -225,7 +241,7 @@ class Watch:
             return
         words, now = {"item": self.keeper.case.case}, self.now()
         try:
-            with self.keeper.writing(_WAIT_SECONDS) as writing:
+            with self.keeper.writing(self._patience) as writing:
                 writing.append(
                     [
                         writing.sign(kind, now, digests={}, words=words, details=details)
@@ -233,7 +249,7 @@ class Watch:
                     ]
                 )
         except (CustodyError, OSError) as err:
-            self.told.trouble(_said(err, "append to", "the ledger"))
+            self._fail(_said(err, "append to", "the ledger"))
             self._owed = self._owed[-_MOST_OWED:]
         else:
             self._owed = []
@@ -241,9 +257,10 @@ class Watch:
     def _seal(self) -> None:
         """Seal what is pending; what could not be sealed stays pending."""
         self._enter_owed()
-        if self._sources is None or not self.follower.is_pending:
+        sealing = Sealing(self.follower, self.accounts, self._pace, self._most())
+        if self._sources is None or not sealing.is_due():
+            self._enter_left_over()
             return
-        sealing = Sealing(self.follower, self.accounts, self._pace)
         done: list[Collected] = []
 
         def published(collected: Collected) -> None:
@@ -255,11 +272,12 @@ class Watch:
                 self._plan(self._sources), self.keeper.signer, self.keeper.actor, now=self.now,
                 published=published, source=sealing.records,
             )  # fmt: skip
-            self._left_over = self._failed = False
+            self._left_over = False
+            self._succeed()
         except (CustodyError, OSError) as err:
             self._left_over = bool(done) or self._left_over
-            self._failed = True
-            self.told.trouble(_said(err, "seal", "what is new"))
+            self._fail(_said(err, "seal", "what is new"))
+        self._is_cut = sealing.is_cut
         if not done:
             return
         self.bundles += 1
@@ -269,10 +287,36 @@ class Watch:
         self._write_notes()
         self.told.sealed(done[0])
 
+    def _most(self) -> int:
+        """How much to read for one bundle: at a slow rate no more than an interval gives."""
+        slow = self.settings.rate * self.settings.every
+        return int(min(_MOST_SEALED, slow)) if slow else _MOST_SEALED
+
+    def _enter_left_over(self) -> None:
+        """Enter what was sealed and could not be entered, though nothing new is to be sealed."""
+        self._is_cut = False
+        self._succeed()
+        if not self._left_over:
+            return
+        keeper = self.keeper
+        try:
+            entering.enter_pending(keeper.case, keeper.log_key, [keeper.signer.key], self._patience)
+            self._left_over = False
+        except (CustodyError, OSError) as err:
+            self._fail(_said(err, "enter in", "the ledger"))
+
+    def _succeed(self) -> None:
+        if not self._owed:
+            self._failure = None
+
+    def _fail(self, failure: CustodyError) -> None:
+        self._failure = failure
+        self.told.trouble(failure)
+
     def _plan(self, found: Sources) -> Plan:
         destination = Destination(
             self.keeper.case.directory, self.keeper.case, self.keeper.log_key,
-            [self.keeper.signer.key], _WAIT_SECONDS, alone=not self._left_over,
+            [self.keeper.signer.key], self._patience, alone=not self._left_over,
             staging=_STAGING,
         )  # fmt: skip
         return Plan(
@@ -299,15 +343,3 @@ def _bounded(seen: Sequence[Alarm]) -> Sequence[Alarm]:
     rest = len(seen) - _MOST_ALARMS
     more = replace(seen[_MOST_ALARMS], message=f"and {rest} more alarms at the same time")
     return [*seen[:_MOST_ALARMS], more]
-
-
-def _directories(found: Sources) -> dict[bytes, bool]:
-    """The directories to hear from: sources with all below them, and where source files are."""
-    wanted: dict[bytes, bool] = {}
-    for asked in found.asked:
-        for path in asked.paths:
-            if os.path.isdir(path) and not os.path.islink(path):
-                wanted[path] = True
-            else:
-                wanted.setdefault(os.path.dirname(path) or b"/", False)
-    return wanted

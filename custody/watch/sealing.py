@@ -15,11 +15,15 @@ from custody import durable, reading
 from custody.acquire import metadata, outcomes
 from custody.acquire.metadata import Accounts, Record
 from custody.acquire.reader import Create
+from custody.acquire.walk import error_fields
 from custody.errors import CustodyError
 from custody.formats import inventory, names
-from custody.watch.followed import READ, Followed
+from custody.watch.followed import LARGEST_HOLE, READ, Followed, end_of_data
 from custody.watch.follower import Follower
 from custody.watch.pace import Pace
+
+_LEAST_SHARE = 64 << 10
+_HOLE = f"nothing but a hole of more than {LARGEST_HOLE >> 20} MiB follows; it is not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +45,64 @@ class _Written(NamedTuple):
 
 @dataclass(slots=True)
 class Sealing:
-    """One bundle of pieces in the making; :meth:`commit` when it has its name."""
+    """One bundle of pieces in the making; :meth:`commit` when it has its name.
+
+    :ivar most: about how many bytes to read for it, shared by the files that are behind, so that
+        nobody who makes one of them large keeps the others waiting.
+    :ivar is_cut: whether some have more than that; the next bundle goes on there.
+    """
 
     follower: Follower
     accounts: Accounts
     pace: Pace
+    most: int = 256 << 20
+    is_cut: bool = False
     cuts: list[Cut] = field(default_factory=list)
     noted: dict[bytes, Record] = field(default_factory=dict)
     size: int = 0
+    _share: int = 0
+    _due: list[Followed] = field(default_factory=list)
+
+    def is_due(self) -> bool:
+        """Whether there is anything to seal; what cannot be read is noted, and let be."""
+        self._due = [item for item in self.follower.pending() if self._gives(item)]
+        return bool(self._due or self.follower.notes)
+
+    def _gives(self, item: Followed) -> bool:
+        if item.held or (item.sealed_path and item.sealed_path != item.path):
+            return True
+        with _opened(item) as fd:
+            if fd is None:
+                return not item.sealed_path and not item.status.st_size
+            try:
+                status = os.fstat(fd)
+                if not item.sealed_path and not status.st_size:
+                    return True
+                if end_of_data(fd, item.end, status.st_size) <= item.end:
+                    self._leave(item, status, {"outcome": outcomes.LIMIT_SKIPPED, "remark": _HOLE})
+                    return False
+                if os.pread(fd, 1, item.end):
+                    return True
+                item.stuck = (status.st_size, status.st_mtime_ns)
+            except OSError as err:
+                why = {"outcome": outcomes.UNREADABLE, "error": error_fields(err)}
+                self._leave(item, item.status, why)
+        return False
+
+    def _leave(self, item: Followed, status: os.stat_result, why: Record) -> None:
+        item.stuck = (status.st_size, status.st_mtime_ns)
+        about = metadata.describe(status, self.accounts)
+        self.follower.note(item.path, {**metadata.path_fields(item.path), **about, **why})
 
     def records(self, create: Create) -> Generator[Record]:
-        """Write every pending piece, and give all records in the order of a walk."""
+        """Write every piece that is due, and give all records in the order of a walk."""
         self.noted = dict(self.follower.notes)
         pending: dict[bytes, list[Followed]] = {}
-        for item in self.follower.pending():
+        behind = 0
+        for item in self._due:
             pending.setdefault(item.path, []).append(item)
+            behind += item.behind > 0
+        self._share = max(_LEAST_SHARE, self.most // max(1, behind))
         missing = {p for p, r in self.noted.items() if r["outcome"] == outcomes.MISSING}
         yield from (self.noted[path] for path in self.noted if path in missing)
         shown = self.noted.keys() - missing
@@ -100,6 +147,8 @@ class Sealing:
                 return self._moved(item, record)
             if size <= item.offset and (item.ended or item.status.st_size):
                 return None  # nothing of it is here, and it cannot be opened just now
+            if size > item.end + self._share:
+                size, self.is_cut = item.end + self._share, True
             begun = str(item.held_since or time.time_ns())
             written = self._write(item, fd, size, create)
             after = item.status.st_size if fd is None or item.ended else os.fstat(fd).st_size
@@ -166,6 +215,8 @@ class Sealing:
 
     def _rest(self, item: Followed, fd: int | None, size: int) -> Iterator[bytes]:
         offset = item.end
+        if fd is not None and not item.ended:
+            size = min(size, end_of_data(fd, offset, os.fstat(fd).st_size))
         while fd is not None and not item.ended and offset < size:
             try:
                 data = os.pread(fd, min(READ, size - offset), offset)

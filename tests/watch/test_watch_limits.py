@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from test_watch_following import records
 from watching import Watching, append
 
 Start = Callable[..., Watching]
@@ -72,3 +73,89 @@ def test_a_host_without_descriptors_is_said_and_nothing_is_called_deleted(
     assert it.alarms == []
     assert restored(log) == [b"one\ntwo\n"]
     verified()
+
+
+def test_a_hole_without_end_holds_nobody_up(
+    watch: Start, case: Path, logs: Path, restored: Restore, verified: Callable[[], None]
+) -> None:
+    """A file can be made a terabyte long at no cost: that is said once, and other logs go on."""
+    hole, log = logs / "a.log", logs / "b.log"
+    append(hole, b"one\n")
+    append(log, b"one\n")
+    it = watch()
+    it.sealed(8)
+    os.truncate(hole, 1 << 40)
+    os.truncate(logs / "a.log", (1 << 40) + 1)
+    new = logs / "new.log"
+    made = case.parent / "made"
+    made.touch()
+    os.truncate(made, 1 << 40)
+    made.rename(new)
+    append(log, b"two\n")
+    it.sealed(12)
+    it.passes(4)
+    it.stop()
+    assert it.events[-1]["bytes"] < 1 << 20
+    skipped = [r["path"] for r in records(case) if r["outcome"] == "limit-skipped"]
+    assert sorted(skipped) == [str(hole), str(new)]
+    assert not any(r["outcome"] == "empty" and r["path"] == str(new) for r in records(case))
+    assert restored(hole)[0].rstrip(b"\0") == b"one\n"
+    verified()
+
+
+def test_one_large_file_is_sealed_in_parts_and_keeps_no_other_waiting(
+    watch: Start, case: Path, logs: Path, restored: Restore, verified: Callable[[], None]
+) -> None:
+    """At a slow rate a bundle has what the rate gives; the next goes on where it ended."""
+    large, log = logs / "a.log", logs / "b.log"
+    append(large, b"0123456789abcde\n" * 100_000)
+    append(log, b"one\n")
+    it = watch("--rate", "512K")
+    it.until(lambda one: one.events)
+    assert it.events[0]["bytes"] < 1_600_004
+    assert log.name in {Path(r["path"]).name for r in records(case)}
+    it.sealed(1_600_004)
+    it.stop()
+    assert restored(large) == [large.read_bytes()]
+    verified()
+
+
+def test_a_file_that_says_more_than_it_has_makes_one_bundle(watch: Start, case: Path) -> None:
+    """Files that show the kernel claim a page and hold a line; nothing new is nothing new."""
+    shown = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not shown.is_file() or shown.stat().st_size <= len(shown.read_bytes()):
+        pytest.skip("no file of that kind here")
+    it = watch(shown)
+    it.until(lambda one: one.events)
+    it.passes(4)
+    it.stop()
+    assert len(list((case / "bundles").iterdir())) == 1
+
+
+def test_a_ledger_that_is_kept_by_another_process_stops_nobody_from_looking(
+    watch: Start, case: Path, logs: Path, restored: Restore, verified: Callable[[], None]
+) -> None:
+    """What is appended and cleared while the ledger is locked is preserved, and entered after."""
+    log = logs / "auth.log"
+    append(log, b"one\n")
+    it = watch()
+    it.sealed(4)
+    lock = os.open(case / "lock", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    append(log, b"two\n")
+    it.until(lambda one: any("tried again" in line for line in one.said))
+    append(log, b"three\n")
+    it.passes(5)
+    os.truncate(log, 0)
+    it.cried("truncated")
+    it.passes(3)
+    os.close(lock)
+    it.until(lambda _: not list_pending(case))
+    it.stop()
+    assert restored(log)[-1] == b"one\ntwo\nthree\n"
+    verified()
+
+
+def list_pending(case: Path) -> list[str]:
+    """The bundles without a receipt."""
+    return [b.name for b in (case / "bundles").iterdir() if not any(b.glob("seal/receipts/*"))]
