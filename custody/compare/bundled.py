@@ -33,7 +33,7 @@ from custody.compare.entries import (
     other_key,
 )
 from custody.compare.sides import described
-from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError
+from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError, UsageError
 from custody.formats import bagit, canonical, inventory
 from custody.formats.inventory import Brief
 
@@ -64,6 +64,8 @@ class Bundle:
         self.path = path
         self.name = str(path)
         self.pin = pin(path)
+        if only is not None:
+            refuse_pieces(path)
         self._base = base
         self._prefix = base + b"/"
         self._only = only
@@ -297,6 +299,17 @@ def acquisition(bag: Path) -> dict[str, Any]:
         raise _damaged(bag, "acquisition record", err.why) from err
 
 
+def refuse_pieces(bag: Path) -> None:
+    """Pieces of files cannot be held against whole ones.
+
+    :raises UsageError: if the bundle is of a watch.
+    """
+    if "watch" in acquisition(bag):
+        why = "it is of a watch: it holds pieces of files, and no whole ones"
+        hint = "custody restore CASE PATH puts a watched file together"
+        raise UsageError("compare bundle", bag, why, hint=hint)
+
+
 def source_paths(bag: Path) -> list[bytes]:
     """The real paths that were asked for, there or not.
 
@@ -304,7 +317,9 @@ def source_paths(bag: Path) -> list[bytes]:
     what stands in a directory that only leads to it was asked for.
 
     :raises DifferenceError: if neither can be read.
+    :raises UsageError: if the bundle is of a watch.
     """
+    refuse_pieces(bag)
     try:
         asked = acquisition(bag).get("sources", [])
         if not any("paths_omitted" in one for one in asked):

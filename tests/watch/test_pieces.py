@@ -185,3 +185,17 @@ def test_nothing_that_exists_is_overwritten(
     target.symlink_to("nowhere")
     custody("restore", case, logs / "auth.log", "-o", target, exit_code=2)
     assert os.readlink(target) == "nowhere"
+
+
+def test_pieces_are_not_compared_with_whole_files(
+    three: list[Path], custody: Any, case: Path, logs: Path, tmp_path: Path
+) -> None:
+    """A piece differs from its file, and that says nothing: it is refused, with the way to do it.
+
+    A copy of the bundle is compared with it all the same.
+    """
+    for other in (["--live"], [logs], [logs / "auth.log"]):
+        done = custody("compare", three[1], *other, exit_code=2)
+        assert "custody restore" in done.stderr
+    shutil.copytree(three[1], tmp_path / "copy")
+    custody("compare", tmp_path / "copy", three[1], exit_code=0)
