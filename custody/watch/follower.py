@@ -10,7 +10,7 @@ from typing import Any
 
 from custody.acquire import metadata
 from custody.acquire.metadata import Record
-from custody.watch import alarms, prefix
+from custody.watch import alarms, kinship, prefix
 from custody.watch.alarms import Alarm
 from custody.watch.followed import READ, Followed, Identity, begin
 
@@ -18,6 +18,8 @@ _ACTIVE_SECONDS = 300.0
 _SELDOM = 30  # a file is looked at again after a part of the time for which it did not change
 _KIN_SECONDS = 900.0
 _MOST_ENDED = 1_000
+_READ_AGAIN = 128 << 20  # so many bytes of known prefixes are read again in so many seconds
+_READ_AGAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Follower:
     directories: dict[bytes, Record] = field(default_factory=dict)
     wants_pass: bool = False
     held: int = 0
+    _budget: float = 0.0
+    _budget_at: float = 0.0
     _said: dict[bytes, Any] = field(default_factory=dict)
     _open: dict[Identity, Followed] = field(default_factory=dict)
 
@@ -101,12 +105,30 @@ class Follower:
             return
         if status.st_ctime_ns != before.st_ctime_ns or status.st_mtime_ns != before.st_mtime_ns:
             grew = status.st_size > before.st_size
-            bad = prefix.changed(item.fd, item.samples.every()[: 1 if grew else None])
+            samples = item.samples
+            bad = prefix.changed(item.fd, samples.some() if grew else samples.every())
             if bad is not None:
                 why = f"the {bad.length} bytes from {bad.offset} are not what they were"
                 self.start_over(item, alarms.REWRITTEN, why)
                 return
+            if not grew and not self._is_whole(item):
+                why = f"the first {item.end} bytes are not what they were"
+                self.start_over(item, alarms.REWRITTEN, why)
+                return
         self.hold(item)
+
+    def _is_whole(self, item: Followed) -> bool:
+        """Whether a file that was touched and did not grow is what it was; all of it is read.
+
+        That is rare, as long as nobody makes it often: there is a budget for it.
+        """
+        now = time.monotonic()
+        earned = (now - self._budget_at) * _READ_AGAIN / _READ_AGAIN_SECONDS
+        self._budget, self._budget_at = min(_READ_AGAIN, self._budget + earned), now
+        if item.fd is None or item.whole is None or not 0 < item.end <= self._budget:
+            return True
+        self._budget -= item.end
+        return bool(kinship.digest_of(item.fd, item.end).digest() == item.digest())
 
     def hold(self, item: Followed) -> int:
         """Read what is new of an open file, as far as there is room; returns how much that was."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 BLOCK = 4_096
-_MOST_BETWEEN = 4
+_MOST_BETWEEN = 8
 
 
 class Sample(NamedTuple):
@@ -31,6 +31,7 @@ class Samples:
     head: Sample | None = None
     tail: Sample | None = None
     between: list[Sample] = field(default_factory=list)
+    _turn: int = 0
 
     def grow(self, offset: int, data: bytes | memoryview) -> None:
         """Take in what follows the prefix known so far: *data* at *offset*."""
@@ -39,22 +40,30 @@ class Samples:
         view = memoryview(data)
         if self.head is None or (self.head.offset == 0 and self.head.length < BLOCK):
             self._head(offset, view)
+        if self.tail is not None and self.tail.offset:
+            self._between(self.tail)  # small pieces leave samples behind, too
         last = view[-BLOCK:]
         self.tail = _sample(offset + len(view) - len(last), last)
         if len(view) >= BLOCK:
-            self._between(offset, view)
+            at = secrets.randbelow(len(view) - BLOCK + 1)
+            self._between(_sample(offset + at, view[at : at + BLOCK]))
 
     def _head(self, offset: int, view: memoryview) -> None:
         if offset == 0:
             self.head = _sample(0, view[:BLOCK])
 
-    def _between(self, offset: int, view: memoryview) -> None:
-        at = secrets.randbelow(len(view) - BLOCK + 1)
-        sample = _sample(offset + at, view[at : at + BLOCK])
+    def _between(self, sample: Sample) -> None:
         if len(self.between) < _MOST_BETWEEN:
             self.between.append(sample)
-        else:
-            self.between[secrets.randbelow(_MOST_BETWEEN)] = sample
+        elif (place := secrets.randbelow(4 * _MOST_BETWEEN)) < _MOST_BETWEEN:
+            self.between[place] = sample
+
+    def some(self) -> list[Sample]:
+        """The last one, and each of the others in its turn: for a file that grows all the time."""
+        every = self.every()
+        others = every[1:]
+        self._turn += 1
+        return every[:1] + ([others[self._turn % len(others)]] if others else [])
 
     def every(self) -> list[Sample]:
         """All of them."""

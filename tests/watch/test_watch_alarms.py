@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,34 @@ def test_a_prefix_rewritten_in_place_is_seen_though_its_times_were_set_back(
     it.sealed(3_600)
     it.stop()
     assert restored(log) == [b"nobody  was  here\n" * 100, b"attacker was here\n" * 100]
+
+
+def test_one_line_changed_in_the_middle_is_seen_and_so_is_the_head_of_a_growing_file(
+    watch: Start, logs: Path, restored: Restore
+) -> None:
+    """Whoever writes into what is known is found out, though no sample lies there or it grows."""
+    still, growing = logs / "still.log", logs / "growing.log"
+    lines = b"".join(b"line %05d\n" % number for number in range(20_000))
+    append(still, lines)
+    append(growing, lines)
+    it = watch()
+    it.sealed(2 * len(lines))
+    with still.open("r+b") as stream:
+        stream.seek(110_000)
+        stream.write(b"LINE")
+    with growing.open("r+b") as stream:
+        stream.write(b"LINE")
+        stream.seek(0, os.SEEK_END)
+        stream.write(b"more\n")
+    end = time.monotonic() + 60
+    while len(it.alarms) < 2 and time.monotonic() < end:
+        append(growing, b"more\n")
+        it.passes_for(0.3)
+    it.stop()
+    found = {(Path(alarm["path"]).name, alarm["kind"]) for alarm in it.alarms}
+    assert found == {("still.log", "rewritten"), ("growing.log", "rewritten")}
+    assert restored(still)[-1] == lines
+    assert restored(growing)[-1].startswith(lines)
 
 
 @pytest.mark.parametrize(
