@@ -158,7 +158,8 @@ def begin(path: bytes, fd: int, count: int = 0) -> Followed:
     status = os.fstat(fd)
     born = metadata.birth_time(fd) or ""
     device = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"
-    generation = f"{device}-{status.st_ino}-{born or 0}-{count}"
+    # Without a time of birth, an inode that is used again must not get the same name again.
+    generation = f"{device}-{status.st_ino}-{born or f'at{time.time_ns()}'}-{count}"
     idle = max(0.0, time.time() - status.st_mtime_ns / 1e9)
     changed = time.monotonic() - idle
     return Followed(path, generation, status, born, count, fd=fd, last_change=changed)

@@ -63,6 +63,27 @@ def test_pieces_join_in_whatever_order_they_come(parts: list[Part], chance: Any)
     assert not any(problem for _, problem in done)
 
 
+@given(CUT, st.randoms())
+def test_an_empty_beginning_joins_in_whatever_order_it_comes(
+    parts: list[Part], chance: Any
+) -> None:
+    """A file that was seen empty, and filled within the same second, has no gap."""
+    sha256 = hashlib.sha256(b"").hexdigest()
+    chain = inventory.chain("", sha256)
+    empty = Part(Piece("g-0", 0, 0, chain), BUNDLE, b"/l", "data/x", sha256)
+    listed = [empty]
+    for part in parts:
+        if part.piece.length:
+            chain = inventory.chain(chain, part.sha256)
+            place = Piece("g-0", part.piece.offset, part.piece.length, chain)
+            listed.append(Part(place, BUNDLE, b"/l", "data/x", part.sha256))
+    chance.shuffle(listed)
+    done, left = joined(listed)
+    assert len(done) == len(listed)
+    assert not left
+    assert not any(problem for _, problem in done)
+
+
 @given(CUT, st.data())
 def test_a_missing_piece_is_a_gap(parts: list[Part], data: Any) -> None:
     """Whatever is left out but the end is noticed."""
