@@ -12,6 +12,7 @@ from custody.errors import UsageError
 
 from . import (
     certificates,
+    collect_dry_run,
     console,
     desk,
     exit_codes,
@@ -82,11 +83,30 @@ IncidentOption = Annotated[
 OneFileSystemOption = Annotated[
     bool, typer.Option("--one-file-system", help="Leave out other file systems below a source.")
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME",
+        help="Collect what this set names (custody sets list), or a file with one. Repeatable.",
+        show_default=False,
+    ),
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Look up sources in the file system mounted here, and never outside it.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
 def collect(
     source: SourceArgument = None,
+    sets: SetOption = None,
+    root: RootOption = None,
     output: OutputOption = None,
     key: options.KeyOption = None,
     note: NoteOption = "",
@@ -116,6 +136,8 @@ def collect(
     request = _request(
         workflow.Request(
             sources=tuple(source or ()),
+            sets=tuple(sets or ()),
+            root=root,
             exclude=tuple(exclude or ()),
             max_size=options.size("--max-size", max_size),
             one_file_system=one_file_system,
@@ -128,7 +150,7 @@ def collect(
     )
     case_path = _case_path(request, output, dry_run=dry_run)
     if dry_run:
-        return _dry_run(request, case_path, output)
+        return collect_dry_run.show(request, case_path or output, case_path)
     found = None if incident is None else record_file.assessed(incident, None)
     authorities = stamping.addresses(tsa)
     secret = passphrase.source(passphrase_file, passphrase_fd)
@@ -182,10 +204,11 @@ def _attach(
 
 
 def _request(request: Request) -> Request:
-    if not request.sources:
+    if not (request.sources or request.sets):
         raise UsageError(
-            "collect", None, "no source is named", hint="custody collect /var/log --output DIR"
-        )
+            "collect", None, "no source is named",
+            hint="custody collect /var/log --output DIR, or custody sets list",
+        )  # fmt: skip
     return request
 
 
@@ -218,7 +241,10 @@ def _case_path(request: Request, output: Path | None, *, dry_run: bool) -> Path 
 def _words(request: Request) -> str:
     import shlex
 
-    return shlex.join(request.sources[:3]) + (" ..." if len(request.sources) > 3 else "")
+    root = ["--root", str(request.root)] if request.root else []
+    sets = [word for name in request.sets for word in ("--set", name)]
+    shown = [*root, *sets[:6], *request.sources[:3]]
+    return shlex.join(shown) + (" ..." if len(request.sources) > 3 or len(sets) > 6 else "")
 
 
 def _ready(
@@ -281,39 +307,6 @@ def _person(collector: str) -> tuple[str, str, str]:
     parts = [part.strip() for part in options.plain_text("--collector", collector).split(",", 2)]
     name, title, organization = [*parts, "", ""][:3]
     return name, title, organization
-
-
-def _dry_run(request: Request, case_path: Path | None, output: Path | None) -> int:
-    from custody import collect as workflow
-    from custody.collect import Destination
-
-    if case_path is not None:
-        from custody import case as cases
-
-        cases.open_case(case_path)
-    directory = case_path or output
-    rows: list[dict[str, Any]] = []
-    plan = workflow.prepare(
-        request, Destination(directory) if directory else None, each=rows.append
-    )
-    seen = plan.survey
-    kept = ("path", "path_b64", "outcome", "size", "remark", "error")
-    items = [{field: row[field] for field in kept if field in row} for row in rows]
-    if console.mode().json:
-        console.result_json(
-            "dry-run",
-            {"files": seen.files, "bytes": seen.bytes, "gaps": seen.gaps, "items": items},
-        )
-    else:
-        shown = [item for item in items if item["outcome"] != "directory"]
-        console.table(
-            [(item["outcome"], item.get("size", ""), item["path"]) for item in shown],
-            ("would be", "bytes", "path"),
-        )
-        console.result(f"{seen.files} files, {figures.amount(seen.bytes)}; nothing was written")
-    for text in plan.remarks:
-        console.warning(text)
-    return exit_codes.GAPS if seen.gaps else exit_codes.OK
 
 
 def _show(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> None:

@@ -14,6 +14,7 @@ import custody
 COMMANDS = {
     "init": ("init", "Open a case: its directory, its ledger, its first entry."),
     "collect": ("collect", "Preserve logs in a sealed bundle."),
+    "sets": ("sets", "Say what can be collected by name."),
     "watch": ("watch", "Keep preserving what is appended to logs, until told to stop."),
     "restore": ("restore", "Put a watched file together again from its pieces."),
     "verify": ("verify", "Check a bundle or a whole case, and say what was found."),

@@ -64,6 +64,7 @@ LAYERS = {
     "custody.witnessing": ROOM,
     "custody.bundle": ROOM,
     "custody.acquire": ROOM,
+    "custody.sets": ROOM,  # what to collect, by name
     "custody.identity": ROOM,
     "custody.identity.signing": PURE,  # signatures over bytes; the keys are values here
     "custody.identity.notes": PURE,

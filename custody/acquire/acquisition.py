@@ -35,7 +35,7 @@ def acquire(
         yield metadata.path_fields(path) | missing
     moved = Moved()
     with Reader(create, rules, accounts, tick) as reader:
-        for step in walk(sources.tree, rules, accounts):
+        for step in walk(sources.tree, rules, accounts, sources.image):
             if isinstance(step, Noted):
                 yield step.record
             elif isinstance(step, Batch):

@@ -8,10 +8,10 @@ import platform
 import struct
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from custody.acquire import metadata
+from custody.acquire.image import HOST, Image
 
 _LARGEST = 1 << 16
 _MOST_ADDRESSES = 64
@@ -20,22 +20,38 @@ _TIMEX_SIZE = 256
 _TIMEX_ESTERROR = 32  # after modes, offset and freq, each padded to 8 bytes: maxerror, esterror
 
 
-def facts(root: Path = Path("/")) -> dict[str, Any]:
+def facts(image: Image = HOST) -> dict[str, Any]:
     """The host's names, system, addresses and time zone, as far as files and the kernel tell."""
     system = platform.uname()
     name = metadata.text(os.fsencode(system.node))
     found: dict[str, Any] = {
         "hostname": name,
-        "fqdn": _fqdn(root, name),
-        "machine_id": _line(root / "etc/machine-id"),
-        "boot_id": _line(root / "proc/sys/kernel/random/boot_id"),
-        "os": _os_name(root),
+        "fqdn": _fqdn(image, name),
+        "machine_id": _line(image, "/etc/machine-id"),
+        "boot_id": _line(image, "/proc/sys/kernel/random/boot_id"),
+        "os": _os_name(image),
         "kernel": f"{system.system} {system.release} {system.version} {system.machine}",
-        "macs": _macs(root),
-        "ips": _addresses(root),
-        "time_zone": _time_zone(root),
+        "macs": _macs(image),
+        "ips": _addresses(image),
+        "time_zone": _time_zone(image),
     }
     return {key: value for key, value in found.items() if value}
+
+
+def facts_of(image: Image) -> dict[str, Any]:
+    """The same of the host that an image is of, by the files in it alone; marked ``from_image``.
+
+    Its kernel, addresses and boot were in its memory and are not known.
+    """
+    name = _line(image, "/etc/hostname")
+    found: dict[str, Any] = {
+        "hostname": name,
+        "fqdn": _fqdn(image, name) if name else "",
+        "machine_id": _line(image, "/etc/machine-id"),
+        "os": _os_name(image),
+        "time_zone": _time_zone(image),
+    }
+    return {key: value for key, value in found.items() if value} | {"from_image": True}
 
 
 def clock_facts(now: datetime) -> dict[str, Any]:
@@ -72,10 +88,9 @@ def _adjtimex() -> tuple[int, int] | None:
     return status, esterror
 
 
-def _read(path: Path) -> str:
-    try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
+def _read(image: Image, path: str) -> str:
+    fd = image.open_file(path)
+    if fd is None:
         return ""
     try:
         return metadata.text(os.read(fd, _LARGEST))
@@ -85,47 +100,51 @@ def _read(path: Path) -> str:
         os.close(fd)
 
 
-def _line(path: Path) -> str:
-    return _read(path).strip()[:200]
+def _line(image: Image, path: str) -> str:
+    return _read(image, path).strip()[:200]
 
 
-def _fqdn(root: Path, name: str) -> str:
+def _fqdn(image: Image, name: str) -> str:
     """The dotted name that /etc/hosts gives for *name*; a name server is never asked."""
     if "." in name:
         return name
-    for line in _read(root / "etc/hosts").splitlines():
+    for line in _read(image, "/etc/hosts").splitlines():
         names = line.partition("#")[0].split()[1:]
         if name in names:
             return next((other for other in names if other.startswith(f"{name}.")), "")
     return ""
 
 
-def _os_name(root: Path) -> str:
-    for place in ("etc/os-release", "usr/lib/os-release"):
-        for line in _read(root / place).splitlines():
+def _os_name(image: Image) -> str:
+    for place in ("/etc/os-release", "/usr/lib/os-release"):
+        for line in _read(image, place).splitlines():
             if line.startswith("PRETTY_NAME="):
                 return line.partition("=")[2].strip().strip("\"'")
     return ""
 
 
-def _macs(root: Path) -> list[str]:
+def _macs(image: Image) -> list[str]:
+    place = "/sys/class/net"
     try:
-        devices = sorted((root / "sys/class/net").iterdir())
+        devices = sorted(os.listdir(image.place(image.real(os.fsencode(place)))))
     except OSError:
         return []
-    found = [_line(device / "address") for device in devices[:_MOST_ADDRESSES]]
+    found = [
+        _line(image, f"{place}/{os.fsdecode(device)}/address")
+        for device in devices[:_MOST_ADDRESSES]
+    ]
     return [mac for mac in found if mac and mac != "00:00:00:00:00:00"]
 
 
-def _addresses(root: Path) -> list[str]:
+def _addresses(image: Image) -> list[str]:
     """The host's own addresses, from the kernel's tables (``fib_trie``, ``if_inet6``)."""
     found: list[str] = []
     previous = ""
-    for line in _read(root / "proc/net/fib_trie").splitlines():
+    for line in _read(image, "/proc/net/fib_trie").splitlines():
         if "/32 host LOCAL" in line and previous:
             found.append(previous)
         previous = line.split("-- ")[1].strip() if "-- " in line else previous
-    for line in _read(root / "proc/net/if_inet6").splitlines():
+    for line in _read(image, "/proc/net/if_inet6").splitlines():
         digits = line.split()[0] if line.split() else ""
         if len(digits) == 32:
             found.append(_ipv6(digits))
@@ -139,12 +158,12 @@ def _ipv6(digits: str) -> str:
     return str(ipaddress.IPv6Address(int(digits, 16)))
 
 
-def _time_zone(root: Path) -> str:
-    named = _line(root / "etc/timezone")
+def _time_zone(image: Image) -> str:
+    named = _line(image, "/etc/timezone")
     if named:
         return named
     try:
-        target = os.readlink(os.fsencode(root / "etc/localtime"))
+        target = image.readlink(image.real_parent(b"/etc/localtime"))
     except OSError:
         return ""
-    return metadata.text(target).partition("zoneinfo/")[2]
+    return metadata.text(target).partition("zoneinfo/")[2][:200]

@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 import ctypes
 import os
-import stat
 import struct
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from custody.acquire.image import HOST, Image
 
 Record = dict[str, Any]
 
@@ -39,36 +39,30 @@ class Accounts:
     groups: Mapping[int, str]
 
     @classmethod
-    def read(cls, root: Path = Path("/")) -> Accounts:
-        """Read the account files below *root*; what is not there is left out."""
-        return cls(_numbers(root / "etc/passwd"), _numbers(root / "etc/group"))
+    def read(cls, image: Image = HOST) -> Accounts:
+        """Read the account files of *image*; what is not there is left out."""
+        return cls(_numbers(image, "/etc/passwd"), _numbers(image, "/etc/group"))
 
 
-def _numbers(path: Path) -> dict[int, str]:
+def _numbers(image: Image, path: str) -> dict[int, str]:
     names: dict[int, str] = {}
-    for line in _regular_file(path).split(b"\n"):
+    for line in account_lines(image, path):
         fields = line.split(b":")
         if len(fields) > 2 and fields[2].isdigit() and len(fields[2]) <= _LONGEST_NUMBER:
             names.setdefault(int(fields[2]), text(fields[0]))
     return names
 
 
-def _regular_file(path: Path) -> bytes:
-    """The content of an account file; nothing if it is missing, no file, or beyond all measure.
-
-    On a host that may be hostile it could be a FIFO, which would block.
-    """
+def account_lines(image: Image, path: str) -> list[bytes]:
+    """The lines of an account file; none if it is missing, no file, or beyond all measure."""
+    fd = image.open_file(path)
+    if fd is None:
+        return []
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        return b""
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return b""
         with os.fdopen(fd, "rb", closefd=False) as stream:
-            return stream.read(_LARGEST_ACCOUNTS)
+            return stream.read(_LARGEST_ACCOUNTS).split(b"\n")
     except OSError:
-        return b""
+        return []
     finally:
         os.close(fd)
 

@@ -57,6 +57,17 @@ def read(path: str = "/proc/self/mountinfo") -> dict[bytes, Mount]:
     return mounts
 
 
+def beneath(root: bytes, mounts: Mapping[bytes, Mount]) -> dict[bytes, Mount]:
+    """The mounts in what is mounted at *root*, by their mount points as seen from there."""
+    if root == b"/":
+        return dict(mounts)
+    return {
+        point[len(root) :] or b"/": mount
+        for point, mount in mounts.items()
+        if point == root or point.startswith(root + b"/")
+    }
+
+
 def of(path: bytes, mounts: Mapping[bytes, Mount]) -> Mount | None:
     """The mount that holds the absolute *path*, by the longest mount point above it."""
     while True:

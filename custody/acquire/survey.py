@@ -51,7 +51,7 @@ def look(
     for path in sources.missing:
         survey.gaps += 1
         tell({**metadata.path_fields(path), "outcome": outcomes.MISSING})
-    for step in walk(sources.tree, rules, accounts):
+    for step in walk(sources.tree, rules, accounts, sources.image):
         if isinstance(step, Noted):
             survey.gaps += step.record["outcome"] in outcomes.GAPS
             tell(step.record)

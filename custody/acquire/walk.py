@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from custody.acquire.image import HOST, Image
 from custody.acquire.metadata import (
     Accounts,
     Record,
@@ -129,9 +130,9 @@ class _Frame:
     node: Node | None  # where only some names lead to a source
 
 
-def walk(tree: Node, rules: Rules, accounts: Accounts) -> Iterator[Step]:
+def walk(tree: Node, rules: Rules, accounts: Accounts, image: Image = HOST) -> Iterator[Step]:
     """Give every step of the walk over *tree*, in order."""
-    walker = _Walker(rules, accounts)
+    walker = _Walker(rules, accounts, image)
     try:
         yield from walker.run(tree)
     finally:
@@ -139,7 +140,8 @@ def walk(tree: Node, rules: Rules, accounts: Accounts) -> Iterator[Step]:
 
 
 class _Walker:
-    def __init__(self, rules: Rules, accounts: Accounts) -> None:
+    def __init__(self, rules: Rules, accounts: Accounts, image: Image) -> None:
+        self.image = image
         self.rules = rules
         self.accounts = accounts
         self.stack: list[_Frame] = []
@@ -150,7 +152,7 @@ class _Walker:
                 os.close(frame.fd)
 
     def run(self, tree: Node) -> Iterator[Step]:
-        root = _open_directory(None, b"/", whole=tree.wanted)
+        root = _open_directory(None, self.image.root, whole=tree.wanted)
         place = Place(b"/", names.PAYLOAD)
         if tree.wanted:
             yield Noted(self.directory_record(root, place.path, ancestor=False))

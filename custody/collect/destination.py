@@ -49,6 +49,8 @@ class Destination:
 
 def refuse_inside(found: Sources, destination: Destination) -> None:
     """A source inside the destination would be evidence about ourselves, or grow while read."""
+    if not found.image.is_host:  # nothing is ever written into an image
+        return
     home = os.fsencode(os.path.realpath(destination.directory))
     for asked in found.asked:
         for path in asked.paths:

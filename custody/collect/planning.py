@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from custody import durable
+from custody import durable, sets
 from custody.acquire import mounts, sources, survey
 from custody.acquire.metadata import Accounts, Record
 from custody.acquire.mounts import Mount
 from custody.acquire.rules import Rules
 from custody.acquire.sources import Sources
 from custody.acquire.survey import Survey
+from custody.collect import rooted
 from custody.collect.destination import Destination, existing, identities, refuse_inside
 from custody.collect.request import Progress, Request, check_words
 from custody.errors import StorageError
+from custody.sets import Selection
 
 _LARGEST_ON_FAT = (1 << 32) - 1
 _RECORD_BYTES = 1_500  # room for a file's inventory record and manifest line, generously
@@ -26,6 +28,7 @@ _RECORD_BYTES = 1_500  # room for a file's inventory record and manifest line, g
 class Plan:
     """What the look before the start found; :func:`run` carries it out.
 
+    :ivar selection: the sets that were asked for, and what could not be resolved in them.
     :ivar remarks: what the user should be warned of.
     """
 
@@ -37,6 +40,7 @@ class Plan:
     survey: Survey
     same_disk: str
     remarks: tuple[str, ...]
+    selection: Selection = sets.NOTHING
 
 
 def prepare(
@@ -55,10 +59,13 @@ def prepare(
     """
     check_words(request)
     target = destination or Destination(Path("."))
-    found = sources.resolve(request.sources)
+    chosen = sets.choose(request.sets)
+    image = rooted.image(request, destination)
+    all_mounts = mounts.read()
+    selection = sets.select(chosen, image)
+    found = sources.resolve(request.sources, selection.wanted, image)
     if destination is not None:
         refuse_inside(found, destination)
-    all_mounts = mounts.read()
     named = frozenset(path for asked in found.asked for path in asked.paths)
     rules = Rules(
         exclude=tuple(request.exclude),
@@ -66,18 +73,33 @@ def prepare(
         one_file_system=request.one_file_system,
         destinations=identities([target.directory] if destination else []),
         secrets=identities(request.secrets),
-        mounts=all_mounts,
+        mounts=mounts.beneath(image.root, all_mounts),
         named=named,
     )
-    accounts = Accounts.read()
+    accounts = Accounts.read(image)
     seen = survey.look(
         found, rules, accounts, each, lambda files, size: progress(files, size, None, None)
     )
-    remarks: tuple[str, ...] = ()
-    if not found.tree.wanted and not found.tree.children:
-        remarks = ("none of the sources is there; the bundle will record that and nothing else",)
-    plan = Plan(request, target, found, rules, accounts, seen, "", remarks)
+    plan = Plan(
+        request, target, found, rules, accounts, seen, "", _remarks(found, selection), selection
+    )
     return plan if destination is None else _against_destination(plan, all_mounts)
+
+
+def _remarks(found: Sources, selection: Selection) -> tuple[str, ...]:
+    remarks = []
+    if not found.tree.wanted and not found.tree.children:
+        remarks.append("none of the sources is there; the bundle will record that and nothing else")
+    absent = [lost for _, lost in selection.unresolved if lost.why == sets.NOT_INSTALLED]
+    if absent:
+        remarks.append(
+            f"{sets.NOT_INSTALLED} (pip install custody[sets]): {len(absent)} of them are left"
+            " out and recorded; the sets' own paths are collected"
+        )
+    others = [lost for _, lost in selection.unresolved if lost.why != sets.NOT_INSTALLED]
+    remarks += [f"{lost.artifact} in a set says nothing here: {lost.why}" for lost in others[:20]]
+    remarks += [f"a home is left out: {why}" for why in selection.homes.refused[:20]]
+    return tuple(remarks)
 
 
 def _against_destination(plan: Plan, all_mounts: Mapping[bytes, Mount]) -> Plan:

@@ -14,9 +14,11 @@ from custody.collect.planning import Plan
 from custody.collect.result import Collected
 from custody.formats import bagit
 from custody.formats.statement import Actor, Event, Subject
+from custody.sets import Definition, Selection
 
 ACQUISITION_SCHEMA = "custody.acquisition/v1"
 MOST_PATH_BYTES_KEPT = 4 << 20
+MOST_REFUSED_KEPT = 1_000
 
 
 def acquisition(
@@ -38,9 +40,13 @@ def acquisition(
         "authority": request.authority,
         "collector": actor.as_json(),
         "host": dict(facts),
+        **_root(plan),
         "clock": dict(collected.clock),
         "tool": tool.facts(),
         "command": [metadata.text(os.fsencode(word)) for word in request.command],
+        "sets": [_set(one, plan.selection) for one in plan.selection.sets],
+        "definitions": _definitions(plan.selection),
+        "homes_refused": list(plan.selection.homes.refused[:MOST_REFUSED_KEPT]),
         "sources": list(_asked(plan.sources.asked)),
         "exclude": [metadata.text(os.fsencode(glob)) for glob in request.exclude],
         "max_size": request.max_size,
@@ -70,8 +76,32 @@ def _asked(asked: Sequence[sources.Asked]) -> Iterator[dict[str, Any]]:
                 break
             kept.append(metadata.path_fields(path))
         record = {"asked": metadata.text(os.fsencode(one.text)), "paths": kept}
+        record |= {
+            name: value for name, value in (("set", one.set), ("artifact", one.artifact)) if value
+        }
         omitted = len(one.paths) - len(kept)
         yield {**record, "paths_omitted": omitted} if omitted else record
+
+
+def _root(plan: Plan) -> dict[str, Any]:
+    """Of an image: where it was mounted, and the host that read it."""
+    image = plan.sources.image
+    if image.is_host:
+        return {}
+    return {**metadata.path_fields(image.root, "root"), "read_on": host.facts()}
+
+
+def _set(one: Definition, selection: Selection) -> dict[str, Any]:
+    lost = [part for name, part in selection.unresolved if name == one.name]
+    record: dict[str, Any] = {"name": one.name, "version": one.version, "sha256": one.sha256}
+    if lost:
+        record["unresolved"] = [{"artifact": part.artifact, "why": part.why} for part in lost]
+    return record
+
+
+def _definitions(selection: Selection) -> dict[str, str]:
+    source = selection.source
+    return {} if source is None else {"name": source.name, "sha256": source.sha256}
 
 
 def sealed_event(

@@ -20,6 +20,8 @@ class Request:
     """What is to be collected, and what is to be written about it.
 
     :ivar sources: files, directories and globs, as asked for.
+    :ivar sets: names of sets of paths, or files that hold one.
+    :ivar root: where the file system is mounted that they are on; None for this host's own.
     :ivar exclude: globs of what to leave out.
     :ivar max_size: the largest file to read, in bytes.
     :ivar one_file_system: leave out mounts below a source.
@@ -28,7 +30,9 @@ class Request:
     :ivar watch_seconds: how often a watch seals what was appended; None where all is collected.
     """
 
-    sources: Sequence[str]
+    sources: Sequence[str] = ()
+    sets: Sequence[str] = ()
+    root: Path | None = None
     exclude: Sequence[str] = ()
     max_size: int | None = None
     one_file_system: bool = False
@@ -45,7 +49,7 @@ def check_words(request: Request) -> None:
 
     :raises UsageError: otherwise.
     """
-    if not request.sources:
+    if not (request.sources or request.sets):
         raise UsageError("collect", None, "no source is named", hint="custody collect SOURCE...")
     if not all(request.sources):
         raise UsageError(

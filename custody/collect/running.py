@@ -55,7 +55,8 @@ def run(
     :raises LockedError: if the case stays locked; the bundle is sealed and published by then.
     """
     started = now()
-    facts = host.facts()
+    image = plan.sources.image
+    facts = host.facts() if image.is_host else host.facts_of(image)
     bundle_id = _bundle_id(started, facts.get("hostname", ""))
     collected = Collected(bundle_id, plan.destination.bundles / bundle_id)
     staged = plan.destination.incoming / f"{plan.destination.staging}{bundle_id}"

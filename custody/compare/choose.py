@@ -56,6 +56,7 @@ def live(bundle: Path) -> Chosen:
     """A bundle against the paths that it came from, on this host.
 
     :raises NotFoundError: if there is no bundle.
+    :raises UsageError: if it was collected from a mounted image.
     """
     if not bundled.is_bundle(bundle):
         why = "there is no bundle" if bundle.exists() else "it is not there"
@@ -65,6 +66,12 @@ def live(bundle: Path) -> Chosen:
     if host and here and host != here:
         remarks.append(f"the bundle was collected on {host}, and this host is called {here}")
     record = bundled.acquisition(bundle)
+    if "root" in record:
+        raise UsageError(
+            "compare bundle", bundle,
+            f"it is of an image that was mounted at {record['root']}, not of this host",
+            hint="mount the image, and name that place instead of --live",
+        )  # fmt: skip
     exclude = record.get("exclude", [])
     if not isinstance(exclude, list) or not all(isinstance(glob, str) for glob in exclude):
         why = "its acquisition record does not say what was excluded as it should"

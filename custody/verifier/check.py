@@ -222,8 +222,8 @@ OPENED = {"format": "custody[.]case/1", **several("case created origin title", s
 ACQUISITION = {"schema": "custody[.]acquisition/v1", "*": object, "files": int, "bytes": int,
                "outcomes?": dict, **several("collector host clock tool definitions? read_on?", dict),
                "sets?": [{"name": str, "version": int, "sha256": SHA256, "unresolved?": list, "*": object}],
-               **several("bundle started finished case? evidence_number? description? authority? root? root_b64?",
-                         str)}
+               **several("bundle started finished case? evidence_number? description? authority?", str),
+               **several("root? root_b64?", str)}
 PATH = {"path": str, "outcome": str, "payload?": str, "sha256?": SHA256, "ancestor?": True,
         "xattrs?": dict, "error?": several("name number message", object),
         **several("path_b64? user? group? mode? device? link_target? link_target_b64? remark? generation?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ _INFO_LABELS = {
     layout.FORMAT_LABEL,
 }  # fmt: skip
 _CHUNK = 1 << 20
+_IS_SHA256 = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 # Manifest and inventory grow with the payload: their lines have limits, they have none.
 _LIMITS = {
     layout.ACQUISITION: layout.LARGEST_ACQUISITION,
@@ -34,7 +36,7 @@ _LIMITS = {
     layout.INVENTORY: None,
 }
 _TEXTS = ("bundle", "started", "finished")
-_OPTIONAL_TEXTS = ("case", "evidence_number", "description", "authority")
+_OPTIONAL_TEXTS = ("case", "evidence_number", "description", "authority", "root", "root_b64")
 _RECORDS = ("collector", "host", "clock", "tool")
 
 
@@ -232,10 +234,29 @@ def _problems(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     wrong += [
         (name, "a number") for name in ("files", "bytes") if type(record.get(name)) is not int
     ]
+    wrong += [
+        (name, "an object")
+        for name in ("definitions", "read_on")
+        if not isinstance(record.get(name, {}), dict)
+    ]
+    chosen = record.get("sets", [])
+    if not (isinstance(chosen, list) and all(map(_is_set, chosen))):
+        wrong.append(("sets", "name, version and sha256 of each"))
     outcomes = record.get("outcomes", {})
     if not isinstance(outcomes, dict) or any(type(count) is not int for count in outcomes.values()):
         wrong.append(("outcomes", "a count for each outcome"))
     return wrong
+
+
+def _is_set(one: object) -> bool:
+    return (
+        isinstance(one, dict)
+        and isinstance(one.get("name"), str)
+        and type(one.get("version")) is int
+        and one["version"] >= 0
+        and _IS_SHA256.match(str(one.get("sha256"))) is not None
+        and isinstance(one.get("unresolved", []), list)
+    )
 
 
 def _equal(docket: Docket, what: str, expected: object, found: object) -> None:

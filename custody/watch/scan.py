@@ -39,7 +39,7 @@ def scan(sources: Sources, rules: Rules, accounts: Accounts, show: Show) -> Iter
     for path in sources.missing:
         yield failed(path, outcomes.MISSING, nothing)
     with Reader(_make_nothing, rules, accounts, lambda _done: None) as reader:
-        for step in walk(sources.tree, rules, accounts):
+        for step in walk(sources.tree, rules, accounts, sources.image):
             if isinstance(step, Noted):
                 yield step.record
                 continue

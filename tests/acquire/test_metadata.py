@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from custody.acquire import host, metadata, mounts
+from custody.acquire.image import Image
 from custody.acquire.metadata import Accounts
 from custody.acquire.mounts import Mount
 from custody.acquire.rules import Rules
@@ -166,7 +167,7 @@ def test_strange_account_files(line: bytes, tmp_path: Path) -> None:
     """Junk in /etc/passwd neither ends a collection nor hides the good lines."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/passwd").write_bytes(line + b"\nsyslog:x:104:111::/home/syslog:/bin/false\n")
-    assert Accounts.read(tmp_path).users[104] == "syslog"
+    assert Accounts.read(Image(os.fsencode(tmp_path))).users[104] == "syslog"
 
 
 def test_an_account_file_that_blocks(tmp_path: Path) -> None:
@@ -175,8 +176,8 @@ def test_an_account_file_that_blocks(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "etc/passwd")
     os.mkfifo(tmp_path / "etc/machine-id")
     (tmp_path / "etc/group").mkdir()
-    assert Accounts.read(tmp_path) == Accounts({}, {})
-    assert "machine_id" not in host.facts(tmp_path)
+    assert Accounts.read(Image(os.fsencode(tmp_path))) == Accounts({}, {})
+    assert "machine_id" not in host.facts(Image(os.fsencode(tmp_path)))
 
 
 def test_facts_of_a_strange_host(tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_facts_of_a_strange_host(tmp_path: Path) -> None:
     (tmp_path / "etc/machine-id").write_bytes(b"\xff" * 70_000)
     (tmp_path / "etc/os-release").write_bytes(b'PRETTY_NAME="\xffOS \x1b[2J"\n')
     os.symlink(b"/usr/share/zoneinfo/\xff", os.fsencode(tmp_path / "etc/localtime"))
-    found = host.facts(tmp_path)
+    found = host.facts(Image(os.fsencode(tmp_path)))
     assert len(found["machine_id"]) <= 200
     assert found["time_zone"] == "\\xff"
     assert canonical.load(canonical.dump(found)) == found

@@ -175,7 +175,7 @@ def test_a_planted_link_in_a_glob_is_not_followed(gather: Any, source: Path) -> 
 )  # fmt: skip
 def test_globs(pattern: str, expected: str, source: Path) -> None:
     """Globs work as in a shell: within a component, across them, hidden names only on request."""
-    from custody.acquire import sources
+    from custody.acquire import globs
 
     (source / "d/e").mkdir(parents=True)
     for name in ("a.log", "b.txt", ".hidden", "d/c.log", "d/e/f.log"):
@@ -183,9 +183,9 @@ def test_globs(pattern: str, expected: str, source: Path) -> None:
     if not pattern.isascii():
         (source / "ä.ö").touch()
     if pattern.endswith(".."):
-        assert list(sources.expand(f"{source}/{pattern}")) == [os.fsencode(source / "d")]
+        assert list(globs.expand(f"{source}/{pattern}")) == [os.fsencode(source / "d")]
         return
-    found = [os.fsdecode(path) for path in sources.expand(f"{source}/{pattern}")]
+    found = [os.fsdecode(path) for path in globs.expand(f"{source}/{pattern}")]
     assert found == [str(source / name) for name in expected.split()]
 
 
