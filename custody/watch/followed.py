@@ -37,6 +37,9 @@ class Followed:
     :ivar ended: it has no file any more, or its file has another content by now.
     :ivar gone: no name leads to its file; it may still be written to by whoever has it open.
     :ivar explained: a compressed copy of it was found, so that it may go.
+    :ivar began: when it began to be followed; *restarts* how many contents followed quickly on one
+        another before it, and *let_be_until* when to look again at a file that is rewritten all the
+        time; all by the monotonic clock.
     :ivar last_change: when it was last seen to change, by the monotonic clock; *next_look* when
         to look at it again: the longer nothing changed, the later.
     """
@@ -59,6 +62,9 @@ class Followed:
     ended: bool = False
     gone: bool = False
     explained: bool = False
+    began: float = field(default_factory=time.monotonic)
+    restarts: int = 0
+    let_be_until: float = 0.0
     last_change: float = 0.0
     next_look: float = 0.0
 

@@ -18,6 +18,9 @@ _ACTIVE_SECONDS = 300.0
 _SELDOM = 30  # a file is looked at again after a part of the time for which it did not change
 _KIN_SECONDS = 900.0
 _MOST_ENDED = 1_000
+_MOST_RESTARTS = 4  # contents of one file, each less than so many seconds after the other
+_SOON_SECONDS = 60.0
+_LONGEST_PAUSE = 600.0
 _READ_AGAIN = 128 << 20  # so many bytes of known prefixes are read again in so many seconds
 _READ_AGAIN_SECONDS = 60.0
 
@@ -92,7 +95,7 @@ class Follower:
 
         :raises OSError: if it cannot be read.
         """
-        if item.fd is None:
+        if item.fd is None or time.monotonic() < item.let_be_until:
             return
         before, status = item.status, os.fstat(item.fd)
         if not _differs(status, before) and not item.behind:
@@ -153,6 +156,9 @@ class Follower:
         """The file has another content now: end the old one, and follow the new from 0."""
         fd, item.fd, item.ended = item.fd, None, True
         self._open.pop(item.identity, None)
+        restarts, pause = _pause(item)
+        if pause:
+            why += f"; that happens so often that it is looked at again in {pause:.0f} s"
         alarm = alarms.about(kind, item, why)
         self.ended.append(Ended(item, time.monotonic(), alarm))
         self.wants_pass = True
@@ -160,6 +166,7 @@ class Follower:
             self.files.pop(item.identity, None)
             return
         new = begin(item.path, fd, item.count + 1)
+        new.restarts, new.let_be_until = restarts, new.began + pause
         self.follow(new)
         self.hold(new)
 
@@ -276,6 +283,19 @@ class Follower:
         size = sum(len(item.held) + item.behind for item in waiting)
         since = [item.held_since for item in waiting if item.held_since]
         return size, max(0.0, (time.time_ns() - min(since)) / 1e9) if since else 0.0
+
+
+def _pause(item: Followed) -> tuple[int, float]:
+    """How often a file began anew in quick succession, and how long to let it be after that.
+
+    Some files are no logs: what a program writes over again every second would fill the ledger with
+    alarms and the case with contents.
+    """
+    lasted = time.monotonic() - item.began
+    soon = max(_SOON_SECONDS, 4 * (item.let_be_until - item.began))
+    restarts = item.restarts + 1 if lasted < soon else 1
+    over = restarts - _MOST_RESTARTS
+    return restarts, min(_LONGEST_PAUSE, 2.0**over) if over > 0 else 0.0
 
 
 def _differs(now: os.stat_result, before: os.stat_result) -> bool:

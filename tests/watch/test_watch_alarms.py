@@ -97,6 +97,37 @@ def test_one_line_changed_in_the_middle_is_seen_and_so_is_the_head_of_a_growing_
     assert restored(growing)[-1].startswith(lines)
 
 
+def test_a_file_that_is_written_over_all_the_time_does_not_flood_the_ledger(
+    watch: Start, logs: Path, entered: Any, verified: Callable[[], None]
+) -> None:
+    """A journal or a status file is no log: it is looked at less and less often, and that is said.
+
+    A log that is truncated once is followed as before.
+    """
+    page, log = logs / "page", logs / "auth.log"
+    append(page, b"0" * 100)
+    append(log, b"one\n")
+    it = watch()
+    it.sealed(104)
+    number = 0
+
+    def often(_: Watching) -> bool:
+        nonlocal number
+        number += 1
+        page.write_bytes(b"%d" % number + page.read_bytes())
+        time.sleep(0.1)
+        return any("so often" in alarm["message"] for alarm in it.alarms)
+
+    it.until(often)
+    pause = it.alarms[-1]["message"]
+    os.truncate(log, 0)
+    it.cried("truncated")
+    it.stop()
+    assert "in 2 s" in pause
+    assert len([a for a in entered() if a["path"] == str(page)]) <= 7
+    verified()
+
+
 @pytest.mark.parametrize(
     ("days", "kind"), [(-1, "replaced-by-older"), (0, "replaced")], ids=["older", "newer"]
 )
