@@ -10,23 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import custody
+from custody.acquire import portable
 
+PACKAGE = Path(custody.__file__).parent
 _LIBRARIES = ("cryptography", "typer", "tabulate", "watchdog", "PyYAML", "rfc3161-client")
 
 
 def facts() -> dict[str, Any]:
     """Name, version and digest of this program, the Python it runs on, its libraries.
 
+    A portable build is named too (:mod:`custody.acquire.portable`).
+
     The digest is SHA-256 over one line for each of the program's own files, in order of their
     names: the file's SHA-256, two spaces, its path below the package.
     """
+    build = portable.facts(PACKAGE)
     return {
         "name": "custody",
         "version": custody.__version__,
-        "sha256": own_digest(Path(custody.__file__).parent),
+        "sha256": own_digest(PACKAGE),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": sys.platform,
         "libraries": {name: _version(name) for name in _LIBRARIES},
+        **({"portable": build} if build else {}),
     }
 
 
