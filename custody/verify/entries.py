@@ -32,7 +32,8 @@ class Entries:
     :ivar is_by_named: one of them has signed an entry.
     :ivar opened: the event ``case-opened``.
     :ivar sealed: for each bundle, the digests of the statements that were entered, and where.
-    :ivar attached: the digests of the attachments' statements that were entered, and where.
+    :ivar attached: the digests of the attachments' statements that were entered, where, and
+        what they are beside: a bundle's name, or the case's number.
     :ivar tokens: the time stamps that were entered, by digest: where, and what they are over: a
         bundle's name, or the size of a checkpoint.
     :ivar handovers: what was taken in, given away, answered and kept apart.
@@ -52,7 +53,7 @@ class Entries:
     is_by_named: bool = False
     opened: Event | None = None
     sealed: dict[str, dict[str, int]] = field(default_factory=dict)
-    attached: dict[str, int] = field(default_factory=dict)
+    attached: dict[str, tuple[int, str]] = field(default_factory=dict)
     tokens: dict[str, tuple[int, str | int]] = field(default_factory=dict)
     handovers: HandOvers = field(default_factory=HandOvers)
     disposed: set[str] = field(default_factory=set)
@@ -148,7 +149,7 @@ class Entries:
             self.opened = event
         item = event.words.get("item", "")
         if event.kind == "attached":
-            self.attached.setdefault(_digest(envelope), index)
+            self.attached.setdefault(_digest(envelope), (index, item))
         elif event.kind == "timestamped":
             self._note_token(index, event)
         elif event.kind == "sealed" and item:

@@ -18,7 +18,7 @@ class HandOvers:
     """Gathered entry by entry.
 
     :ivar taken_in: for each bundle, the digests of the statements it was taken in with, and where.
-    :ivar brought: the attachments that came with bundles.
+    :ivar brought: the attachments that came with bundles, by digest: where, and with which.
     :ivar away: the bundles whose original was released and has not come back, and by which entry.
     :ivar released: the releases, by the digest of their envelope, and where.
     :ivar named: the releases of others that bundles were taken in with.
@@ -28,7 +28,7 @@ class HandOvers:
     """
 
     taken_in: dict[str, dict[str, int]] = field(default_factory=dict)
-    brought: set[str] = field(default_factory=set)
+    brought: dict[str, tuple[int, str]] = field(default_factory=dict)
     away: dict[str, int] = field(default_factory=dict)
     released: dict[str, int] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
@@ -80,7 +80,8 @@ class HandOvers:
             self.taken_in.setdefault(item, {}).setdefault(pinned, index)
             self.away.pop(item, None)
             listed = details.get("attachments", [])
-            self.brought.update(map(_text, listed if isinstance(listed, list) else []))
+            for digest in filter(None, map(_text, listed if isinstance(listed, list) else [])):
+                self.brought.setdefault(digest, (index, item))
 
 
 def _text(value: Any) -> str:

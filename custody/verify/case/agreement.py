@@ -39,6 +39,7 @@ class Agreement:
         self._attachments = attachments
         self._docket = docket
         self._by_name: dict[str, dict[str, int]] = {}
+        self._gone_on_purpose: set[str] = set()
 
     def check(self, report: Report | None) -> None:
         """(7) Judge all of it.
@@ -75,10 +76,12 @@ class Agreement:
         if name in self._bundles.verified or os.path.lexists(self._path / where):
             return
         if name in self._entries.disposed:
+            self._gone_on_purpose.add(name)
             docket.remark(where, "it was disposed of, as the ledger says")
             return
         if name in self._entries.handovers.away:
             index = self._entries.handovers.away[name]
+            self._gone_on_purpose.add(name)
             docket.remark(where, f"the original was released, by ledger entry {index}")
             return
         for index in indexes:
@@ -103,15 +106,18 @@ class Agreement:
         for name, bundle in self._bundles.verified.items():
             folder = f"bundles/{name}/{layout.ATTACHMENTS}"
             there |= {digest: f"{folder}/{digest}" for digest in bundle.attachments}
-        entered = self._entries.attached
+        entered = {**self._entries.handovers.brought, **self._entries.attached}
         if self._docket.is_forbidden or self._bundles.is_forbidden:
             self._docket.left(AGREEMENT, "what may not be read may hold attachments")
             return
-        for digest in entered.keys() - there.keys():
+        for digest in sorted(entered.keys() - there.keys()):
+            index, beside = entered[digest]
+            if beside in self._gone_on_purpose:  # with its bundle
+                continue
             where = f"{layout.ATTACHMENTS}/{digest}"
-            why = f"the attachment of ledger entry {entered[digest]} is gone"
+            why = f"the attachment of ledger entry {index} is gone"
             self._docket.found(AGREEMENT, where, "an attachment", "nothing", why)
-        for digest in there.keys() - entered.keys() - self._entries.handovers.brought:
+        for digest in sorted(there.keys() - entered.keys()):
             why = "nobody entered this attachment in the ledger"
             self._docket.found(AGREEMENT, there[digest], "an entry in the ledger", "none", why)
 
