@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from custody import certifying, durable, intaken
+from custody import certifying, durable, handover, intaken
 from custody.bundle import layout
+from custody.case import Case
 from custody.errors import CustodyError, NotFoundError, StorageError, UsageError
 from custody.formats import vkey
 from custody.handover import ORIGINAL, RECEIVED, REFUSED
@@ -29,20 +31,32 @@ from custody.verify import Verification
 
 MOST_ATTACHMENTS = 200
 _LONGEST_NUMBER = 200
+_LIKE_A_COPY = re.compile(r".*/C[0-9]+\Z", re.ASCII | re.DOTALL)
 
 
 @dataclass(slots=True)
 class _Admission:
-    """One bundle on its way in: the events about it, and where its copy goes."""
+    """One bundle on its way in: the events about it, and where its copy goes.
+
+    :ivar bearers: the bundles that bear an evidence number already, by the number.
+    :ivar is_again: the very same was taken in just now, by this run.
+    """
 
     arrived: Arrived
     found: Verification
     known: Standing
+    bearers: Mapping[str, set[str]] = field(default_factory=dict)
+    is_again: bool = False
     outcome: Outcome = "received"
     details: dict[str, Any] = field(default_factory=dict)
     event: bytes = b""
     certificate: bytes = b""
     target: Path | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it came into the case by this."""
+        return self.outcome in ("received", "not-verified")
 
     @property
     def envelopes(self) -> list[bytes]:
@@ -68,13 +82,7 @@ def admit(
     if not there:
         return
     with keeper.writing(wait_seconds) as writing:
-        known = standing.several(keeper.case, {item.name for item in there})
-        admitted: list[_Admission] = []
-        for item in there:
-            try:
-                admitted.append(_admit(writing, item, known[item.name], trust, terms, now))
-            except CustodyError as err:
-                item.outcome, item.error, item.why = "failed", err, str(err)
+        admitted = _admit_each(writing, there, trust, terms, now)
         listed = [envelope for one in admitted for envelope in one.envelopes]
         if not listed:
             return
@@ -89,15 +97,39 @@ def admit(
         one.arrived.entry = index - 1
 
 
-def _admit(
-    writing: Writing, item: Arrived, known: Standing, trust: Trust, terms: Terms, now: datetime
-) -> _Admission:
+def _admit_each(
+    writing: Writing, arrived: Sequence[Arrived], trust: Trust, terms: Terms, now: datetime
+) -> list[_Admission]:
+    """One after the other, each beside what the ledger has and what was taken in just now."""
+    case = writing.keeper.case
+    known = standing.several(case, {item.name for item in arrived})
+    numbers = {terms.evidence_number, *map(_own_number, arrived)}
+    bearers = standing.bearers(case, numbers - {""})
+    admitted: list[_Admission] = []
+    next_index = int(writing.newest["size"])
+    for item in arrived:
+        if item.found is None:  # only what was looked at comes here
+            continue
+        one = _Admission(item, item.found, known[item.name], bearers)
+        one.is_again = any(item.name == each.arrived.name for each in admitted if each.is_new)
+        try:
+            _admit(writing, one, trust, terms, now)
+        except CustodyError as err:
+            item.outcome, item.error, item.why = "failed", err, str(err)
+            continue
+        admitted.append(one)
+        next_index += len(one.envelopes)
+        if one.is_new:
+            one.known.statements.setdefault(one.found.statement_sha256, next_index - 1)
+            bearers.setdefault(str(one.details.get("evidence_number", "")), set()).add(item.name)
+    return admitted
+
+
+def _admit(writing: Writing, one: _Admission, trust: Trust, terms: Terms, now: datetime) -> None:
     """Decide on one, sign, and give its copy a name; entering it is the next step."""
-    if item.found is None:  # only what was looked at comes here
-        raise NotFoundError("receive", item.path, "it was not looked at")
-    one = _Admission(item, item.found, known)
+    item = one.arrived
     _decide(writing, one, terms)
-    _describe(one, terms)
+    _describe(one, terms, writing.keeper.case)
     one.event = writing.sign(
         REFUSED if one.outcome == "refused" else RECEIVED,
         now,
@@ -110,7 +142,6 @@ def _admit(
         entries.require(envelope)
     _place(writing, one)
     item.outcome, item.where = one.outcome, one.target or item.path
-    return one
 
 
 def _words(writing: Writing, one: _Admission, terms: Terms) -> dict[str, str]:
@@ -149,7 +180,8 @@ def _decide(writing: Writing, one: _Admission, terms: Terms) -> None:
     elif is_there:
         one.outcome = "held"
         if item.staged is not None:
-            item.why = "another run took it in meanwhile; its second copy is left in incoming/"
+            by = "it came twice" if one.is_again else "another run took it in meanwhile"
+            item.why = f"{by}; its second copy is left in incoming/"
     else:
         one.target = final
         if one.found.verdict == "cannot-verify":
@@ -183,7 +215,7 @@ def _first_finding(item: Arrived) -> str:
 # ---- what is signed about it
 
 
-def _describe(one: _Admission, terms: Terms) -> None:
+def _describe(one: _Admission, terms: Terms, case: Case) -> None:
     item, found = one.arrived, one.found
     verdict = "failed" if one.outcome == "differs" else found.verdict
     details: dict[str, Any] = {
@@ -191,7 +223,7 @@ def _describe(one: _Admission, terms: Terms) -> None:
         "bundle": item.name,
         "statement": found.statement_sha256,
         "signer": _signer(found),
-        "evidence_number": _number(one, terms),
+        "evidence_number": _number(one, terms, case),
         "files": found.files,
         "bytes": found.bytes,
         "verdict": verdict,
@@ -228,11 +260,31 @@ def _signer(found: Verification) -> str:
     return vkey.parse(found.claimed_key).fingerprint() if found.claimed_key else ""
 
 
-def _number(one: _Admission, terms: Terms) -> str:
-    """The evidence number: what the desk gives it, else what it was collected with."""
-    if terms.evidence_number or one.outcome in ("differs", "refused"):
-        return terms.evidence_number
-    own = one.found.stated.get("evidence_number", "")
+def _number(one: _Admission, terms: Terms, case: Case) -> str:
+    """The evidence number: what the desk gives it, else what it was collected with.
+
+    That is the host's word, which may name another's evidence or a copy of it: it is taken over
+    only if nothing here is called so, and by what comes into the case for the first time.
+    """
+    own = terms.evidence_number or _own_number(one.arrived)
+    others = one.bearers.get(own, set()) - {one.arrived.name}
+    if terms.evidence_number:
+        if others:
+            one.arrived.why = f"{own} is the evidence number of {min(others)}, too"
+        return own
+    if not one.is_new or one.known.statements:
+        return ""
+    is_other = own == case.case or bool(_LIKE_A_COPY.match(own))
+    is_other |= handover.is_bundle_name(own) and os.path.lexists(case.bundles / own)
+    if others or is_other:
+        what = f"that of {min(others)}" if others else "the name of something else here"
+        one.arrived.why = f"the evidence number that it brings, {own}, is {what}: it has none here"
+        return ""
+    return own
+
+
+def _own_number(item: Arrived) -> str:
+    own = "" if item.found is None else item.found.stated.get("evidence_number", "")
     return own if own.isprintable() and len(own) <= _LONGEST_NUMBER else ""
 
 
@@ -247,7 +299,7 @@ def _certificate(
     if not wanted or fingerprint not in terms.fingerprints or trust.signer_for(fingerprint):
         return b""
     keeper = writing.keeper
-    if intaken.is_vouched(keeper.case, one.arrived.name, fingerprint):
+    if one.is_again or intaken.is_vouched(keeper.case, one.arrived.name, fingerprint):
         return b""
     return certifying.certificate(
         keeper.signer,

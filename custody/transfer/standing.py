@@ -161,6 +161,21 @@ def several(case: Case, bundles: Collection[str]) -> dict[str, Standing]:
     return found
 
 
+def bearers(case: Case, numbers: Collection[str]) -> dict[str, set[str]]:
+    """The bundles that were given each of these evidence numbers, at any time.
+
+    :raises DifferenceError: if the entries cannot be read.
+    """
+    found: dict[str, set[str]] = {number: set() for number in numbers}
+    for entry in entries(case, numbers) if numbers else ():
+        event, item = entry.event, entry.event.words.get("item", "")
+        if event.kind in (_SEALED, RECEIVED) and event.details.get("verdict") != "failed":
+            given = event.details.get("evidence_number")
+            if isinstance(given, str) and given in found:
+                found[given].add(item)
+    return found
+
+
 def entries(case: Case, words: Collection[str]) -> Iterator[Entry]:
     """The events in the ledger of *case* that hold any of *words* anywhere, oldest first.
 
