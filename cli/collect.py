@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from custody.errors import UsageError
 from . import (
     certificates,
     collect_dry_run,
+    collect_stream,
     console,
     desk,
     exit_codes,
@@ -44,7 +46,12 @@ SourceArgument = Annotated[
 ]
 OutputOption = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="DIR", help="Make a bundle here, without a ledger."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Make a bundle here, without a ledger; - sends it to stdout as a stream.",
+    ),
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be read, and write nothing.")
@@ -151,10 +158,15 @@ def collect(
     case_path = _case_path(request, output, dry_run=dry_run)
     if dry_run:
         return collect_dry_run.show(request, case_path or output, case_path)
+    stream = None
+    if output == collect_stream.STDOUT:
+        stream = collect_stream.descriptor({"--incident": incident is not None, "--tsa": bool(tsa)})
     found = None if incident is None else record_file.assessed(incident, None)
     authorities = stamping.addresses(tsa)
     secret = passphrase.source(passphrase_file, passphrase_fd)
     destination, signer, actor = _ready(case_path, output, key, collector, secret)
+    if stream is not None:
+        return collect_stream.run(request, replace(destination, stream=stream), signer, actor)
     stamps = Stamps(authorities, tsa_timeout, destination, signer, actor)
 
     def published(done: Collected) -> None:

@@ -232,6 +232,11 @@ def _is_unicode(text: str) -> bool:
 # ---- stderr
 
 
+def aside(*parts: object) -> None:
+    """Print one line about a result that itself takes all of stdout; never silent."""
+    _err("".join(safe(part) for part in parts))
+
+
 def remark(text: object) -> None:
     """Say what happened, for a person; silent with ``-q`` and ``--json``."""
     if not _State.mode.quiet and not _State.mode.json:

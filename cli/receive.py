@@ -78,7 +78,8 @@ def receive(
 
     With a release beside the bundle: it is judged, the bundle verified, and a receipt signed,
     which goes back. With --case and --from: bundles from hosts are copied into the case and
-    entered. With --case and a release: both.
+    entered. With --case and a release: both. PATH "-" is the stream of custody collect --output -
+    on stdin.
     """
     from custody.identity import trust as store
     from custody.transfer.intake import Terms
@@ -108,6 +109,9 @@ def receive(
         _refuse_options("--from", {"--release": release, "--output": output})
         return receive_bundles.take_in(paths, terms, believed, key, secret)
     one = _single(paths)
+    if one == Path("-"):
+        why = "what comes as a stream comes from a host: --from says from whom"
+        raise UsageError("receive", "-", why, hint=f"custody receive - --case DIR --from {_PERSON}")
     found = receive_release.find(one, release)
     return receive_release.answer(one, found, output, terms, believed, key, secret)
 

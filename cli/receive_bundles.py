@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from custody.errors import UsageError
 
@@ -27,10 +28,14 @@ def take_in(
     from . import desk
 
     _require_sense(paths, terms)
+    stream = _stream(paths, terms)
     keeper = desk.ready('receive --from "NAME, TITLE, ORGANISATION" PATH...', key, secret)
     _warn_if_no_desk(keeper, terms, believed)
     keeper.enter_attachments()  # what a stopped run published and did not enter
-    arrived = look(keeper, paths, terms, believed)
+    arrived = [
+        *look(keeper, [] if stream else paths, terms, believed),
+        *([_look_at(stream, keeper, terms, believed)] if stream else []),
+    ]
     admit(keeper, arrived, terms, believed)
     show(arrived)
     return worst(arrived)
@@ -58,6 +63,33 @@ def _require_sense(paths: Sequence[Path], terms: Terms) -> None:
             why = f"it is of one bundle, and there are {len(paths)}; nothing was taken in"
             hint = "receive them one by one; collect gives a number, too"
             raise UsageError("read the command line", option, why, hint=hint)
+
+
+def _stream(paths: Sequence[Path], terms: Terms) -> BinaryIO | None:
+    """Where a bundle comes in as a stream (``receive -``), if it does."""
+    from custody.transfer.intake import STREAM
+
+    if STREAM not in paths:
+        return None
+    if len(paths) > 1:
+        why = "a stream is received alone; nothing was taken in"
+        raise UsageError("receive", "-", why, hint="receive the others by a run of their own")
+    if terms.refuse:
+        why = "what is to be refused lies somewhere, and a stream does not; nothing was entered"
+        raise UsageError("read the command line", "--refuse", why)
+    if sys.stdin is None or sys.stdin.isatty():
+        why = "stdin is a terminal, and no stream comes from there; nothing was taken in"
+        hint = "ssh HOST custody collect SOURCE... --output - | custody receive - --case DIR ..."
+        raise UsageError("receive", "-", why, hint=hint)
+    return sys.stdin.buffer
+
+
+def _look_at(stream: BinaryIO, keeper: Desk, terms: Terms, believed: Trust) -> Arrived:
+    from custody import clock
+    from custody.transfer import intake
+
+    with console.Progress("receiving") as progress:
+        return intake.look_at_stream(keeper.case, stream, believed, terms, clock.now, progress)
 
 
 def look(keeper: Desk, paths: Sequence[Path], terms: Terms, believed: Trust) -> list[Arrived]:

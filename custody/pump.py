@@ -75,18 +75,20 @@ class Pump:
         target: int | None,
         size: int,
         tick: Callable[[int], None] = lambda _done: None,
+        take: Callable[[memoryview], None] | None = None,
     ) -> Copied:
         """Copy the first *size* bytes of *source*, or, without *target*, only hash them.
 
         :param target: an empty file open for writing, perhaps with ``O_DIRECT``.
         :param tick: told how many bytes are done, in the caller's thread.
+        :param take: given every piece in order, in the caller's thread; it may not keep it.
         :returns: less than *size* if the file ended before, or could not be read on.
         :raises StorageError: if *target* could not be written.
         """
         plan = _plan(source, size)
         ring: deque[_Turn] = deque()
         try:
-            copied = self._run(source, target, plan, ring, tick)
+            copied = self._run(source, target, plan, ring, tick, take)
             for turn in ring:
                 turn.future.result()
         finally:
@@ -102,6 +104,7 @@ class Pump:
         plan: Iterator[_Piece],
         ring: deque[_Turn],
         tick: Callable[[int], None],
+        take: Callable[[memoryview], None] | None,
     ) -> Copied:
         digest, done = hashlib.sha256(), 0
         for buffer in self._buffers:
@@ -114,6 +117,8 @@ class Pump:
             if isinstance(data, OSError):
                 return Copied(done, digest.hexdigest(), data)
             digest.update(data)
+            if take is not None:
+                take(data)
             done = piece.offset + len(data)
             tick(done)
             short = len(data) < piece.length

@@ -32,6 +32,8 @@ _NOATIME = getattr(os, "O_NOATIME", 0)
 
 # Makes a new payload file: its name, and whether it is large; the caller closes the descriptor.
 Create = Callable[[str, bool], int]
+# Begins a large payload file in a stream: its name and its size; gives what takes the content in.
+Pour = Callable[[str, int], Callable[[memoryview], None]]
 Read = tuple[Listed, Record]
 Tick = Callable[[int], None]
 
@@ -41,10 +43,19 @@ class Reader:
 
     :param create: makes a payload file, raising StorageError.
     :param tick: told how many bytes of a large file have been read, now and then.
+    :param pour: takes large files where they go into a stream.
     """
 
-    def __init__(self, create: Create, rules: Rules, accounts: Accounts, tick: Tick) -> None:
+    def __init__(
+        self,
+        create: Create,
+        rules: Rules,
+        accounts: Accounts,
+        tick: Tick,
+        pour: Pour | None = None,
+    ) -> None:
         self._create = create
+        self._pour = pour
         self._rules = rules
         self._accounts = accounts
         self._tick = tick
@@ -214,6 +225,10 @@ class Reader:
         """Copy the first *size* bytes, and look at the file again."""
         if size <= _ONE_READ:
             return self._copy_whole(fd, payload, size)
+        if self._pour is not None:
+            take = self._pour(payload, size)
+            copied = self._large().copy(fd, None, size, self._tick, take)
+            return copied, os.fstat(fd)
         target = self._create(payload, True)
         try:
             copied = self._large().copy(fd, target, size, self._tick)

@@ -37,6 +37,28 @@ def _silent(_files: int, _size: int) -> None:
     """Say nothing: a process beside has nobody to tell."""
 
 
+def tag_files(
+    bundle_id: str, day: str, totals: Totals, acquisition: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """The tag files that are written when all payload is known, but for the tag manifest.
+
+    :param day: the date for ``Bagging-Date``, as YYYY-MM-DD.
+    """
+    info = {
+        "Bag-Software-Agent": f"custody {__version__}",
+        "Bagging-Date": day,
+        "External-Identifier": bundle_id,
+        "Payload-Oxum": totals.oxum(),
+        layout.FORMAT_LABEL: layout.FORMAT,
+    }
+    return {
+        bagit.DECLARATION_NAME: bagit.DECLARATION,
+        bagit.INFO_NAME: bagit.dump_info(info),
+        layout.VERIFY_TEXT: VERIFY_TEXT,
+        layout.ACQUISITION: canonical.dump(dict(acquisition)) + b"\n",
+    }
+
+
 class Draft:
     """A bundle in the making, in a private directory of its own.
 
@@ -47,6 +69,7 @@ class Draft:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.totals = Totals()
+        self.pour = None  # large files are written where they are to stay
         self._open = ExitStack()
         durable.make_directory(directory)
         durable.make_directory(directory / "data")
@@ -133,19 +156,7 @@ class Draft:
         :returns: the SHA-256 of the tag manifest, in hex: the digest that pins the whole bag.
         :raises StorageError: if something could not be written.
         """
-        info = {
-            "Bag-Software-Agent": f"custody {__version__}",
-            "Bagging-Date": day,
-            "External-Identifier": bundle_id,
-            "Payload-Oxum": self.totals.oxum(),
-            layout.FORMAT_LABEL: layout.FORMAT,
-        }
-        files = {
-            bagit.DECLARATION_NAME: bagit.DECLARATION,
-            bagit.INFO_NAME: bagit.dump_info(info),
-            layout.VERIFY_TEXT: VERIFY_TEXT,
-            layout.ACQUISITION: canonical.dump(dict(acquisition)) + b"\n",
-        }
+        files = tag_files(bundle_id, day, self.totals, acquisition)
         for name, data in files.items():
             durable.create(self.directory / name, data)
         lines = (bagit.manifest_line(self._digest(name), name) for name in layout.TAG_FILES)

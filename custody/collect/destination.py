@@ -25,6 +25,7 @@ class Destination:
     :ivar signers: whose left-over bundles may be entered along with this one.
     :ivar alone: enter this bundle and look for no left-over ones, as a watch does that seals often.
     :ivar staging: what the name of an unfinished bundle begins with.
+    :ivar stream: an open descriptor that a stream goes to, and then nothing to the directory.
     :ivar wait_seconds: how long to wait, at the end, while another process writes to the case.
     """
 
@@ -35,6 +36,7 @@ class Destination:
     wait_seconds: float = WAIT_SECONDS
     alone: bool = False
     staging: str = ""
+    stream: int | None = None
 
     @property
     def bundles(self) -> Path:
@@ -61,6 +63,14 @@ def refuse_inside(found: Sources, destination: Destination) -> None:
                     f"it lies inside the destination {destination.directory}; nothing was written",
                     hint="to look at what is there already, use custody verify",
                 )
+
+
+def own(destination: Destination) -> frozenset[tuple[int, int]]:
+    """Device and inode of what is written to, as far as it is there."""
+    if destination.stream is None:
+        return identities([destination.directory, destination.incoming])
+    status = os.fstat(destination.stream)
+    return frozenset([(status.st_dev, status.st_ino)])
 
 
 def identities(paths: Iterable[Path]) -> frozenset[tuple[int, int]]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from custody import durable, sets
-from custody.acquire import mounts, sources, survey
+from custody.acquire import mounts, portable, sources, survey, tool
 from custody.acquire.metadata import Accounts, Record
 from custody.acquire.mounts import Mount
 from custody.acquire.rules import Rules
 from custody.acquire.sources import Sources
 from custody.acquire.survey import Survey
 from custody.collect import rooted
-from custody.collect.destination import Destination, existing, identities, refuse_inside
+from custody.collect.destination import Destination, existing, identities, own, refuse_inside
 from custody.collect.request import Progress, Request, check_words
 from custody.errors import StorageError
 from custody.sets import Selection
@@ -64,14 +64,15 @@ def prepare(
     all_mounts = mounts.read()
     selection = sets.select(chosen, image)
     found = sources.resolve(request.sources, selection.wanted, image)
-    if destination is not None:
+    written = destination is not None and destination.stream is None
+    if destination is not None and written:
         refuse_inside(found, destination)
     named = frozenset(path for asked in found.asked for path in asked.paths)
     rules = Rules(
         exclude=tuple(request.exclude),
         max_size=request.max_size,
         one_file_system=request.one_file_system,
-        destinations=identities([target.directory] if destination else []),
+        destinations=own(destination) if destination else frozenset(),
         secrets=identities(request.secrets),
         mounts=mounts.beneath(image.root, all_mounts),
         named=named,
@@ -83,7 +84,9 @@ def prepare(
     plan = Plan(
         request, target, found, rules, accounts, seen, "", _remarks(found, selection), selection
     )
-    return plan if destination is None else _against_destination(plan, all_mounts)
+    if destination is not None and (altered := portable.remark(tool.PACKAGE)):
+        plan = replace(plan, remarks=(*plan.remarks, altered))
+    return _against_destination(plan, all_mounts) if written else plan
 
 
 def _remarks(found: Sources, selection: Selection) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ def acquisition(
         "max_size": request.max_size,
         "one_file_system": request.one_file_system,
         "destination_on_source_disk": plan.same_disk,
+        "streamed": True if plan.destination.stream is not None else None,
         "started": clock.rfc3339(started),
         "finished": clock.rfc3339(finished),
         "outcomes": dict(collected.outcomes),

@@ -18,9 +18,10 @@ from custody.acquire.acquisition import acquire
 from custody.acquire.metadata import Record
 from custody.acquire.reader import Create
 from custody.bundle.draft import Draft
+from custody.bundle.outflow import Outflow
 from custody.bundle.renamed import require_kept
 from custody.collect import records
-from custody.collect.destination import Destination, identities, refuse_shared
+from custody.collect.destination import Destination, own, refuse_shared
 from custody.collect.planning import Plan
 from custody.collect.request import Progress
 from custody.collect.result import MOST_GAPS_KEPT, Collected, Gap
@@ -59,13 +60,14 @@ def run(
     facts = host.facts() if image.is_host else host.facts_of(image)
     bundle_id = _bundle_id(started, facts.get("hostname", ""))
     collected = Collected(bundle_id, plan.destination.bundles / bundle_id)
+    if plan.destination.stream is not None:
+        return _stream(plan, collected, signer, actor, facts, started, now, progress)
     staged = plan.destination.incoming / f"{plan.destination.staging}{bundle_id}"
     with durable.private_umask():
         durable.ensure_directory(plan.destination.incoming)
         refuse_shared(plan.destination)
         # Known only now, where the directory is new: it may lie inside a source.
-        own = identities([plan.destination.directory, plan.destination.incoming])
-        plan = replace(plan, rules=replace(plan.rules, destinations=own))
+        plan = replace(plan, rules=replace(plan.rules, destinations=own(plan.destination)))
         try:
             with Draft(staged) as draft:
                 _read(plan, draft, collected, progress, source)
@@ -85,9 +87,37 @@ def run(
     return collected
 
 
+def _stream(
+    plan: Plan,
+    collected: Collected,
+    signer: Signer,
+    actor: Actor,
+    facts: Mapping[str, Any],
+    started: datetime,
+    now: Callable[[], datetime],
+    progress: Progress,
+) -> Collected:
+    """Collect into the destination's stream: nothing is written on this host's disks.
+
+    :raises StorageError: if nobody reads the stream any more; nothing was sealed then.
+    """
+    if plan.destination.stream is None:
+        raise StorageError("collect", None, "there is no stream")
+    try:
+        began = int(started.timestamp())
+        with Outflow(plan.destination.stream, collected.bundle_id, began) as draft:
+            _read(plan, draft, collected, progress, None)
+            envelope = _seal(plan, draft, collected, signer, actor, facts, started, now, progress)
+    except (KeyboardInterrupt, InterruptedCollection) as err:
+        why = "interrupted; nothing was sealed; the stream is broken off"
+        raise InterruptedCollection("collect", None, why, hint="run the whole pipe again") from err
+    collected.statement_sha256 = hashlib.sha256(envelope).hexdigest()
+    return collected
+
+
 def _seal(
     plan: Plan,
-    draft: Draft,
+    draft: Draft | Outflow,
     collected: Collected,
     signer: Signer,
     actor: Actor,
@@ -99,7 +129,8 @@ def _seal(
     """Everything that goes into the draft after the payload, the signed statement last."""
     finished = now()
     record = records.acquisition(plan, collected, actor, facts, started, finished)
-    _read_back(draft, progress)
+    if isinstance(draft, Draft):  # what went into a stream is read back by who receives it
+        _read_back(draft, progress)
     pinned = draft.close_bag(collected.bundle_id, clock.rfc3339(finished)[:10], record)
     collected.sealed_at = now()
     sealed = records.sealed_event(plan, collected, actor, record, pinned)
@@ -140,7 +171,11 @@ def _bundle_id(started: datetime, hostname: str) -> str:
 
 
 def _read(
-    plan: Plan, draft: Draft, collected: Collected, progress: Progress, source: Source | None
+    plan: Plan,
+    draft: Draft | Outflow,
+    collected: Collected,
+    progress: Progress,
+    source: Source | None,
 ) -> None:
     seen = plan.survey
 
@@ -149,7 +184,9 @@ def _read(
         progress(draft.totals.files, done, seen.files, seen.bytes)
 
     if source is None:
-        found = acquire(plan.sources, plan.rules, plan.accounts, draft.payload.create, tick)
+        found = acquire(
+            plan.sources, plan.rules, plan.accounts, draft.payload.create, tick, draft.pour
+        )
     else:
         found = source(draft.payload.create)
     try:

@@ -25,14 +25,14 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from custody import certifying, durable, handover, reading
-from custody.bundle import layout
+from custody.bundle import inflow, layout
 from custody.case import Case
 from custody.errors import (
     CustodyError,
@@ -49,6 +49,9 @@ from custody.transfer.copying import Plan, Progress
 from custody.verify import Verification, verify_bundle
 
 Outcome = Literal["received", "held", "not-verified", "differs", "refused", "failed"]
+STREAM = Path("-")
+"""Stands for what comes on stdin, in place of a bundle's path."""
+
 _MOST_STRANGE = 100
 
 
@@ -134,6 +137,34 @@ def look(
         staged = case.incoming / f"intake-{secrets.token_hex(8)}"
         _copy(arrived, real, staged, progress)
         _verify(arrived, staged, believed, terms, now, progress)
+    except CustodyError as err:
+        arrived.error, arrived.why = err, str(err)
+    return arrived
+
+
+def look_at_stream(
+    case: Case,
+    stream: BinaryIO,
+    trust: Trust,
+    terms: Terms,
+    now: Callable[[], datetime],
+    progress: Progress,
+) -> Arrived:
+    """Write the bundle that a stream holds into ``incoming/``, and verify that.
+
+    Trouble with it is kept, not raised; so is what had come by then, where it was written.
+
+    :param now: asked when all has come.
+    """
+    arrived = Arrived(STREAM)
+    staged = case.incoming / f"intake-{secrets.token_hex(8)}"
+    try:
+        inflow.write(stream, staged, progress)
+        arrived.staged = staged
+        if _is_held(case, staged):
+            trust = certifying.believe_ledger(trust, case.ledger).trust
+        _forget(staged)
+        _verify(arrived, staged, _believed(trust, terms), terms, now(), progress)
     except CustodyError as err:
         arrived.error, arrived.why = err, str(err)
     return arrived
