@@ -1,7 +1,9 @@
 """The notes of a watch: how far each file is sealed, in the user's own directory.
 
 They spare the next start from reading every bundle again.  They are no evidence: what they say of
-a file is held against the file, and lost or damaged notes are as good as none.
+a file is held against the file, and lost or damaged notes are as good as none.  They are signed,
+and name the tree of entries that they rely on: what somebody else wrote, or another history of the
+ledger, must not lead to pieces with a gap.
 """
 
 from __future__ import annotations
@@ -16,6 +18,11 @@ from typing import Any
 
 from custody import durable, reading
 from custody.errors import CustodyError
+from custody.formats import dsse
+from custody.formats.vkey import VerifierKey
+from custody.identity.signing import Signer, is_signed
+from custody.ledger.checkpoint import Checkpoint
+from custody.ledger.reader import LedgerReader
 from custody.watch.followed import Followed
 
 SCHEMA = "custody.watch-notes/v1"
@@ -30,32 +37,51 @@ class Notes:
     items: tuple[Followed, ...] = ()
 
 
-def load(path: Path, origin: str) -> Notes:
-    """Read the notes on the ledger *origin*; what cannot be read is as good as nothing."""
+def load(path: Path, ledger: LedgerReader, key: VerifierKey) -> Notes:
+    """Read the notes on *ledger* that *key* signed; what cannot be read is as good as nothing."""
     try:
-        document = json.loads(reading.read_regular(path, _LARGEST))
-        if document["schema"] != SCHEMA or document["origin"] != origin:
+        data, _, signature = reading.read_regular(path, _LARGEST).rstrip(b"\n").rpartition(b"\n")
+        if not is_signed(key, base64.b64decode(signature, validate=True), _signed(data)):
             return Notes()
-        return Notes(int(document["entries"]), tuple(map(_item, document["files"])))
+        document = json.loads(data)
+        tree = Checkpoint(
+            document["origin"], document["entries"], bytes.fromhex(document["root"]), ()
+        )
+        if document["schema"] != SCHEMA or not _has(ledger, tree):
+            return Notes()
+        return Notes(tree.size, tuple(map(_item, document["files"])))
     except (CustodyError, OSError, ValueError, TypeError, KeyError):
         return Notes()
 
 
-def save(path: Path, origin: str, entries: int, items: Iterable[Followed]) -> None:
+def _signed(data: bytes) -> bytes:
+    """What is signed: the same bytes as a payload of another type, which no entry has."""
+    return dsse.pae(SCHEMA, data)
+
+
+def _has(ledger: LedgerReader, tree: Checkpoint) -> bool:
+    now = ledger.checkpoint().checkpoint
+    return tree.origin == now.origin and tree.size <= now.size and ledger.still_holds(tree)
+
+
+def save(path: Path, tree: Checkpoint, signer: Signer, items: Iterable[Followed]) -> None:
     """Write the notes down.
 
-    :param entries: the size of the ledger that has all of *items*' pieces.
+    :param tree: the ledger that has all of *items*' pieces.
     :raises StorageError: if they could not be written.
     """
     document = {
         "schema": SCHEMA,
-        "origin": origin,
-        "entries": entries,
+        "origin": tree.origin,
+        "entries": tree.size,
+        "root": tree.root.hex(),
         "files": [_fields(item) for item in items if item.sealed_path],
     }
     with durable.private_umask():
         durable.ensure_directory(path.parent)
-        durable.replace(path, json.dumps(document).encode())
+        data = json.dumps(document).encode()
+        signature = base64.b64encode(signer.sign(_signed(data)))
+        durable.replace(path, data + b"\n" + signature + b"\n")
 
 
 def _fields(item: Followed) -> dict[str, Any]:

@@ -61,10 +61,7 @@ def followed_before(case: Case, notes: Notes) -> dict[Identity, Followed]:
     :raises DifferenceError: if an inventory is not the one that was sealed.
     """
     found = {item.generation: item for item in notes.items}
-    start = notes.entries if notes.entries <= case.ledger.checkpoint().checkpoint.size else 0
-    if start == 0:
-        found = {}
-    for bundle in pieces.bundles(case.ledger, case.bundles, start):
+    for bundle in pieces.bundles(case.ledger, case.bundles, notes.entries):
         for record in bundle.records():
             _take(found, record)
     return _newest(found.values())

@@ -140,7 +140,7 @@ class Watch:
         entering.enter_pending(
             self.keeper.case, self.keeper.log_key, [self.keeper.signer.key], _PATIENT_SECONDS
         )
-        written = notes.load(self.settings.notes, self.keeper.case.origin)
+        written = notes.load(self.settings.notes, self.keeper.case.ledger, self.keeper.signer.key)
         self.follower.before = resuming.followed_before(self.keeper.case, written)
 
     def _round(self, passes: Passes) -> None:
@@ -324,10 +324,10 @@ class Watch:
         )
 
     def _write_notes(self) -> None:
-        case = self.keeper.case
         try:
-            size = case.ledger.checkpoint().checkpoint.size
-            notes.save(self.settings.notes, case.origin, size, self.follower.files.values())
+            tree = self.keeper.case.ledger.checkpoint().checkpoint
+            followed = self.follower.files.values()
+            notes.save(self.settings.notes, tree, self.keeper.signer, followed)
         except CustodyError as err:
             self.told.trouble(err)
 

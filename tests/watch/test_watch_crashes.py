@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -77,7 +78,8 @@ def test_a_watch_that_is_killed_loses_nothing_and_doubles_nothing(
 
 def sealed_bytes(case: Path) -> int:
     """How many payload bytes the published bundles have."""
-    return sum(path.stat().st_size for path in (case / "bundles").glob("*/data/**/*"))
+    found = (case / "bundles").glob("*/data/**/*")
+    return sum(path.stat().st_size for path in found if path.is_file())
 
 
 def test_lost_notes_cost_a_look_at_the_bundles_and_nothing_else(
@@ -98,6 +100,62 @@ def test_lost_notes_cost_a_look_at_the_bundles_and_nothing_else(
     assert restored(log) == [b"one\ntwo\n"]
     assert it.alarms == []
     verified()
+
+
+@pytest.mark.parametrize("lie", ["offset", "chain", "cut", "not signed"])
+def test_notes_that_lie_are_as_good_as_none(
+    watch: Start, custody: Any, logs: Path, restored: Restore, verified: Callable[[], None],
+    lie: str,
+) -> None:  # fmt: skip
+    """Whatever the notes say, no bundle comes of it whose pieces have a gap or overlap."""
+    log = logs / "auth.log"
+    append(log, b"one\n")
+    it = watch()
+    it.sealed(4)
+    append(log, b"two\n")
+    it.sealed(8)
+    it.stop()
+    (notes,) = custody.home.glob("watch/*/notes.json")
+    text = notes.read_text()
+    changed = {
+        "offset": text.replace('"offset": 8', '"offset": 4'),
+        "chain": re.sub('"chain": "[0-9a-f]{64}"', f'"chain": "{"0" * 64}"', text),
+        "cut": text[: len(text) // 2],
+        "not signed": text.partition("\n")[0],
+    }[lie]
+    assert changed != text
+    notes.write_text(changed)
+    append(log, b"three\n")
+    it = watch()
+    it.sealed(6)
+    it.stop()
+    assert restored(log) == [b"one\ntwo\nthree\n"]
+    assert it.alarms == []
+    verified()
+
+
+def test_a_ledger_that_is_rolled_back_under_a_watch_is_said_and_no_new_start_takes_it(
+    watch: Start, custody: Any, case: Path, logs: Path, tmp_path: Path
+) -> None:
+    """Nothing is entered in another history; what came is sealed all the same, without a spin."""
+    log, old = logs / "auth.log", tmp_path / "old"
+    append(log, b"one\n")
+    it = watch()
+    it.sealed(4)
+    shutil.copytree(case / "ledger", old)
+    append(log, b"two\n")
+    it.sealed(8)
+    (case / "ledger").rename(tmp_path / "taken")
+    old.rename(case / "ledger")
+    append(log, b"three\n")
+    it.until(lambda one: any("tried again" in line for line in one.said))
+    it.passes(4)
+    assert len(it.said) <= 8
+    it.process.send_signal(signal.SIGTERM)
+    assert it.process.wait(60) == 10
+    assert sealed_bytes(case) == 14
+    done = custody("watch", logs, "--case", case, exit_code=10)
+    assert "ledger" in done.stderr
 
 
 @pytest.mark.parametrize("notes", ["kept", "lost"])
