@@ -49,16 +49,26 @@ def restore(
 
     Each piece must have the digest that was sealed, and follow the one before it.  A path that was
     rotated or truncated had several contents: the newest goes to FILE, the one before it to
-    FILE.1, and so on.  Without -o they are only listed.
+    FILE.1, and so on.  Without -o they are only listed.  Exit 11: bundles of the watch are not
+    there, so that more may have been preserved than is restored.
     """
     from custody import case as cases
     from custody import restoring
 
     opened = cases.open_case(case)
-    found = restoring.contents(opened, os.fsencode(path), _moment(at))
+    moment = _moment(at)
+    found = restoring.contents(opened, os.fsencode(path), moment)
+    missing = restoring.missing(opened, moment)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        console.warning(
+            f"the ledger has bundles of a watch that are not there ({missing[0]}{more});"
+            " what they held of this file is not restored"
+        )
+    code = exit_codes.CANNOT_VERIFY if missing else exit_codes.OK
     if output is None:
-        _list(found)
-        return exit_codes.OK
+        _list(found, missing)
+        return code
     targets = [output, *(output.with_name(f"{output.name}.{n}") for n in range(1, len(found)))]
     taken = next((target for target in targets if os.path.lexists(target)), None)
     if taken is not None:
@@ -67,8 +77,9 @@ def restore(
     pairs = zip(found, targets, strict=True)
     done = [restoring.write(content, target) for content, target in pairs]
     if console.mode().json:
-        console.result_json("restore", {"files": [one.as_json() for one in done]})
-        return exit_codes.OK
+        listed = [one.as_json() for one in done]
+        console.result_json("restore", {"files": listed, "bundles_missing": missing})
+        return code
     for one in done:
         pieces = len(one.content.parts)
         console.result(
@@ -76,7 +87,7 @@ def restore(
         )
         console.result("sha256    ", one.sha256)
     console.remark(f"whose signatures these pieces bear: custody verify {case}")
-    return exit_codes.OK
+    return code
 
 
 def _moment(text: str) -> datetime | None:
@@ -90,7 +101,7 @@ def _moment(text: str) -> datetime | None:
         raise UsageError("read the command line", "--at", err.why) from err
 
 
-def _list(found: list[Content]) -> None:
+def _list(found: list[Content], missing: list[str]) -> None:
     from custody import clock
 
     rows = [
@@ -105,6 +116,6 @@ def _list(found: list[Content]) -> None:
         for number, content in enumerate(found)
     ]
     if console.mode().json:
-        console.result_json("contents", {"contents": rows})
+        console.result_json("contents", {"contents": rows, "bundles_missing": missing})
         return
     console.table([list(row.values()) for row in rows], [n.replace("_", " ") for n in rows[0]])

@@ -18,7 +18,7 @@ from typing import Any
 from custody import clock, durable, pieces, reading
 from custody.case import Case
 from custody.errors import DifferenceError, NotFoundError
-from custody.pieces import Chains, Part
+from custody.pieces import Chains, Part, WatchBundle
 
 _CHUNK = 1 << 20
 
@@ -91,6 +91,19 @@ def contents(case: Case, path: bytes, at: datetime | None = None) -> list[Conten
     return list(reversed(listed))
 
 
+def missing(case: Case, at: datetime | None = None) -> list[str]:
+    """The bundles of watches that the ledger has and the case has not: what they held is unknown.
+
+    :param at: leave out what was sealed after this moment.
+    """
+    listed = pieces.bundles(case.ledger, case.bundles)
+    return [one.name for one in listed if _is_meant(one, at) and not one.directory.exists()]
+
+
+def _is_meant(bundle: WatchBundle, at: datetime | None) -> bool:
+    return at is None or bundle.time <= at
+
+
 def _generations(case: Case, path: bytes, at: datetime | None) -> list[str]:
     """The contents that had this name at some time, in the order in which they came to it."""
     return list(dict.fromkeys(p.piece.generation for p in _parts(case, at) if p.path == path))
@@ -98,7 +111,7 @@ def _generations(case: Case, path: bytes, at: datetime | None) -> list[str]:
 
 def _parts(case: Case, at: datetime | None) -> Iterator[Part]:
     for bundle in pieces.bundles(case.ledger, case.bundles):
-        if (at is None or bundle.time <= at) and bundle.directory.exists():
+        if _is_meant(bundle, at) and bundle.directory.exists():
             yield from bundle.parts()
 
 

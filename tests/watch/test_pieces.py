@@ -167,6 +167,19 @@ def test_a_bundle_that_is_gone_is_found_and_nothing_is_restored_across_it(
     assert not list(tmp_path.glob("restored*"))
 
 
+def test_a_last_bundle_that_is_gone_is_said_with_what_is_restored(
+    three: list[Path], custody: Any, case: Path, logs: Path, tmp_path: Path
+) -> None:
+    """The end of a log may be in a bundle that somebody took away: what comes out is not all."""
+    shutil.move(three[2], tmp_path / "taken")
+    target = tmp_path / "restored"
+    listed = custody("restore", case, logs / "auth.log", "--json", exit_code=11)
+    assert json.loads(listed.stdout)["bundles_missing"] == [three[2].name]
+    done = custody("restore", case, logs / "auth.log", "-o", target, exit_code=11)
+    assert target.read_bytes() == b"one\ntwo\n"
+    assert three[2].name in done.stderr
+
+
 @pytest.mark.parametrize("what", ["payload", "inventory"])
 def test_a_changed_piece_is_refused_and_nothing_is_left_behind(
     three: list[Path], custody: Any, logs: Path, case: Path, tmp_path: Path, what: str
