@@ -287,6 +287,12 @@ def test_a_forbidden_name_is_seen(text: str, name: str) -> None:
     assert name in dict(Module("custody.case", text).reached())
 
 
+def test_no_two_files_of_tests_have_one_name(root: Path) -> None:
+    """Pytest imports them by name alone, and would refuse the second."""
+    names = [path.name for path in (root / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_every_test_says_its_rule(root: Path) -> None:
     """Each test has a docstring that says in words what rule it shows."""
     silent = [

@@ -581,7 +581,7 @@ def test_what_may_not_be_read(gather: Any, source: Path, tmp_path: Path, as_nobo
     (source / "secret").chmod(0)
     (source / "closed").chmod(0)
     (source / "searchable").chmod(0o111)
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
         folder.chmod(folder.stat().st_mode | 0o111)
     output = tmp_path / "theirs"
     output.mkdir()
@@ -618,7 +618,7 @@ def test_a_destination_that_may_not_be_entered(
     wall = tmp_path / "wall"
     wall.mkdir(mode=0o700)
     wall.chmod(0o700 if ROOT else 0)
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
         folder.chmod(folder.stat().st_mode | 0o111)
     as_nobody()
     with pytest.raises(StorageError, match="permission denied"):

@@ -23,7 +23,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-def grow(dice: random.Random, top: Path, depth: int) -> None:
+def grow(dice: random.Random, top: Path, depth: int, bait: Path) -> None:
     """Lay a random tree."""
     for name in dice.sample(NAMES, dice.randint(1, 9)):
         path = top / name
@@ -32,9 +32,9 @@ def grow(dice: random.Random, top: Path, depth: int) -> None:
         kind = dice.choice(["file"] * 5 + ["dir"] * 3 + ["empty", "link", "fifo", "hard", "large"])
         if kind == "dir" and depth:
             path.mkdir()
-            grow(dice, path, depth - 1)
+            grow(dice, path, depth - 1, bait)
         elif kind == "link":
-            path.symlink_to(dice.choice(["log", "/etc/passwd", "..", "nowhere"]))
+            path.symlink_to(dice.choice(["log", bait, "..", "nowhere"]))
         elif kind == "fifo":
             os.mkfifo(path)
         elif kind == "large":
@@ -52,7 +52,7 @@ def append(path: Path) -> None:
             stream.write(b"more")
 
 
-def disturb(dice: random.Random, top: Path) -> None:
+def disturb(dice: random.Random, top: Path, bait: Path) -> None:
     """Do something to one thing in the tree."""
     things = sorted(path for path in top.rglob("*") if not path.is_symlink())
     if not things:
@@ -63,7 +63,7 @@ def disturb(dice: random.Random, top: Path) -> None:
         lambda: one.rename(new),
         lambda: one.rename(other),
         lambda: shutil.rmtree(one) if one.is_dir() else one.unlink(),
-        lambda: (one.rename(new), one.symlink_to("/etc")),
+        lambda: (one.rename(new), one.symlink_to(bait.parent)),
         lambda: os.truncate(one, 3) if one.is_file() else None,
         lambda: append(one),
         lambda: (one.unlink(), one.mkdir()),
@@ -78,7 +78,10 @@ def disturb(dice: random.Random, top: Path) -> None:
 
 def upheaval(seed: int, gather: Any, source: Path, patch: pytest.MonkeyPatch) -> None:
     dice = random.Random(seed)  # noqa: S311 - test data
-    grow(dice, source, 3)
+    bait = source.parent / "bait" / "secret"  # links lead here, never out of the test's place
+    bait.parent.mkdir()
+    bait.write_bytes(b"secret" * 999)
+    grow(dice, source, 3, bait)
     listed: set[bytes] = set()
     real_contents, real_stat, real_open = walk._Walker.contents, os.stat, os.open
     chance = dice.choice([0, 0, 0.02, 0.2])
@@ -94,7 +97,7 @@ def upheaval(seed: int, gather: Any, source: Path, patch: pytest.MonkeyPatch) ->
             if ours and kwargs.get("dir_fd") is not None and dice.random() < chance:
                 patch.setattr(os, "stat", real_stat)
                 patch.setattr(os, "open", real_open)
-                disturb(dice, source)
+                disturb(dice, source, bait)
                 hook()
             return real(path, *args, **kwargs)
 
@@ -121,7 +124,7 @@ def upheaval(seed: int, gather: Any, source: Path, patch: pytest.MonkeyPatch) ->
     if not chance:
         paths = [inventory.raw_path(record) for record in found.records]
         assert len(paths) == len(set(paths))
-    leaked = Path("/etc/passwd").read_bytes()
+    leaked = bait.read_bytes()
     for record in found.records:
         if "payload" in record and record["size"] == len(leaked):
             assert (found.bundle / record["payload"]).read_bytes() != leaked

@@ -193,20 +193,23 @@ while not os.path.exists("../enough"):
     above, way = os.path.dirname(name), random.randrange(7)
     try:
         if way == 0:
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW
+            fd = os.open(name, flags)
             os.write(fd, b"more" * random.randrange(300000))
             os.close(fd)
-        elif way == 1 and os.path.isfile(name):
-            os.truncate(name, random.randrange(1000))
+        elif way == 1:
+            fd = os.open(name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            os.ftruncate(fd, random.randrange(1000))
+            os.close(fd)
         elif way == 2:
             os.rename(name, random.choice(names))
         elif way in (3, 4):
             os.unlink(name)
-            os.mkfifo(name) if way == 3 else os.symlink("/etc/passwd", name)
+            os.mkfifo(name) if way == 3 else os.symlink("../../bait/secret", name)
         else:
             os.rename(above, above + ".x")
             if way == 6:
-                os.symlink("/etc", above)
+                os.symlink("../bait", above)
                 os.unlink(above)
             os.rename(above + ".x", above)
     except OSError:
@@ -221,6 +224,8 @@ def test_an_original_in_upheaval(custody: Any, tmp_path: Path) -> None:
         path = root / f"d{number // 20}" / f"f{number % 20}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(2_000_000 if number % 20 == 0 else 3_000))
+    (tmp_path / "bait").mkdir()  # where the planted links lead: never out of the test's own place
+    (tmp_path / "bait" / "secret").write_bytes(b"secret")
     shutil.copytree(root, tmp_path / "copy")
     done = custody("collect", root, "--output", tmp_path / "out", "--json", exit_code=0)
     bundle = json.loads(done.stdout)["path"]
@@ -238,7 +243,7 @@ def test_an_original_in_upheaval(custody: Any, tmp_path: Path) -> None:
                     found = json.loads(done.stdout)
                     said = json.dumps(found["items"]) + json.dumps(found["not_compared"])
                     assert sum(found["totals"].values()) == len(found["items"])
-                    assert "root:" not in said
+                    assert "secret" not in said
         finally:
             (tmp_path / "enough").touch()
 
