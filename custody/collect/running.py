@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from custody import clock, durable, entering
-from custody.acquire import host, outcomes
+from custody.acquire import host, outcomes, taking, volatile
 from custody.acquire.acquisition import acquire
 from custody.acquire.metadata import Record
 from custody.acquire.reader import Create
@@ -148,7 +148,7 @@ def _hand_in(
 ) -> None:
     """Give the sealed bundle its name, and enter it."""
     try:
-        durable.publish(staged, collected.path)
+        _publish(plan, staged, collected, published)
         require_kept(collected.path, envelope)
         if published is not None:
             published(collected)
@@ -162,6 +162,23 @@ def _hand_in(
         ) from err
     except CustodyError as err:
         err.hint = "; ".join(filter(None, (_standing(plan, staged, collected), err.hint)))
+        raise
+
+
+def _publish(
+    plan: Plan, staged: Path, collected: Collected, published: Callable[[Collected], None] | None
+) -> None:
+    """Give the bundle its name.
+
+    It may have it although that could not be made durable: a watch must know, or it would put the
+    same pieces into the next bundle, too.
+    """
+    try:
+        durable.publish(staged, collected.path)
+    except StorageError:
+        in_place = collected.path.is_dir() and not os.path.lexists(staged)
+        if in_place and published is not None and plan.request.watch_seconds is not None:
+            published(collected)
         raise
 
 
@@ -190,6 +207,8 @@ def _read(
     else:
         found = source(draft.payload.create)
     try:
+        if plan.request.volatile:  # before anything else changes
+            _take_facts(draft, collected)
         for record in found:
             draft.add(record)
             _count(collected, record)
@@ -197,6 +216,16 @@ def _read(
     finally:
         found.close()
         collected.files, collected.bytes = draft.totals.files, draft.totals.bytes
+
+
+def _take_facts(draft: Draft | Outflow, collected: Collected) -> None:
+    absent: list[volatile.Fact] = []
+    for record in taking.take(volatile.facts(), draft.payload.create, absent):
+        draft.add(record)
+        _count(collected, record)
+        said = {"name": record["path"], "remark": record["remark"], "outcome": record["outcome"]}
+        collected.facts.append(said)
+    collected.facts += [{"name": one.name, "source": one.source, "absent": True} for one in absent]
 
 
 def _count(collected: Collected, record: Record) -> None:

@@ -231,6 +231,34 @@ def test_a_full_disk_is_said_and_everything_is_sealed_once_there_is_room(
     custody("verify", case, exit_code=0)
 
 
+def test_a_bundle_that_has_its_name_is_not_sealed_again_though_the_disk_complained(
+    watch: Start, case: Path, logs: Path, tmp_path: Path, restored: Restore,
+    verified: Callable[[], None],
+) -> None:  # fmt: skip
+    """The directory could not be synced after the renaming: the pieces are there, once."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    log = logs / "auth.log"
+    append(log, b"one\n")
+    strace = (
+        "strace", "-f", "-o", str(tmp_path / "trace"), "-P", str(case / "bundles"),
+        "-e", "inject=fsync:error=EIO:when=2",
+    )  # fmt: skip
+    if subprocess.run([*strace, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("strace cannot be used here")
+    it = watch(prefix=strace)
+    it.sealed(4)
+    append(log, b"two\n")
+    it.until(lambda one: any("tried again" in line for line in one.said))
+    append(log, b"three\n")
+    it.until(lambda one: sum(e.get("bytes", 0) for e in one.events) >= 10)
+    pid = int((case / "watch.lock").read_text())
+    os.kill(pid, signal.SIGTERM)
+    it.process.wait(60)
+    assert restored(log) == [b"one\ntwo\nthree\n"]
+    verified()
+
+
 def test_an_interrupt_seals_what_is_pending(watch: Start, logs: Path, restored: Restore) -> None:
     """Ctrl-C ends a watch in order: what it had seen, and what came until then, is sealed."""
     log = logs / "auth.log"
