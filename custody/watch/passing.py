@@ -21,13 +21,18 @@ from custody.watch.resuming import take_up
 from custody.watch.scan import Seen, scan, unopened
 
 _MOST_FRESH = 256
-_PATIENCE = 8.0  # seconds for which a copy may wait to be finished, or its original truncated
+_PATIENCE = 8.0
 
 
 class Passes:
-    """The passes of one watch, one after the other."""
+    """The passes of one watch, one after the other.
+
+    :ivar patience: for how many seconds a file that may be a copy waits to be finished, or for its
+        original to be truncated; the last pass has none.
+    """
 
     def __init__(self, follower: Follower, accounts: Accounts) -> None:
+        self.patience = _PATIENCE
         self.follower = follower
         self.accounts = accounts
         self._places: dict[Identity, list[bytes]] = {}
@@ -204,7 +209,7 @@ class Passes:
         ):
             item = item or known[0]  # perhaps it is not all written yet
         now = time.monotonic()
-        if item is None or now - self._waiting.setdefault(identity, now) >= _PATIENCE:
+        if item is None or now - self._waiting.setdefault(identity, now) >= self.patience:
             self._waiting.pop(identity, None)
             return False
         os.close(fd)

@@ -19,11 +19,11 @@ from custody.collect import Collected, Destination, Plan, Request
 from custody.collect.destination import identities
 from custody.errors import CustodyError
 from custody.keeping import Keeper
+from custody.pace import Pace
 from custody.watch import alarms, notes, resuming
 from custody.watch.alarms import Alarm
 from custody.watch.follower import Follower, Limits
 from custody.watch.hints import Hints, directories_of
-from custody.watch.pace import Pace
 from custody.watch.passing import Passes
 from custody.watch.sealing import Sealing
 
@@ -125,6 +125,7 @@ class Watch:
         :raises CustodyError: if that cannot be done; nobody will try it again.
         """
         self._patience, end = _PATIENT_SECONDS, time.monotonic() + _PATIENT_SECONDS
+        passes.patience = 0.0
         self._pass(passes)
         self._cry()
         self._seal()

@@ -18,9 +18,9 @@ from custody.acquire.reader import Create
 from custody.acquire.walk import error_fields
 from custody.errors import CustodyError
 from custody.formats import inventory, names
+from custody.pace import Pace
 from custody.watch.followed import LARGEST_HOLE, READ, Followed, end_of_data
 from custody.watch.follower import Follower
-from custody.watch.pace import Pace
 
 _LEAST_SHARE = 64 << 10
 _HOLE = f"nothing but a hole of more than {LARGEST_HOLE >> 20} MiB follows; it is not read"

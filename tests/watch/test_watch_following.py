@@ -220,3 +220,17 @@ def test_a_path_that_is_not_text_is_followed_and_restored(
     it.stop()
     assert restored(logs / name) == [b"one\ntwo\n"]
     verified()
+
+
+def test_what_waits_to_be_known_as_a_copy_is_sealed_when_the_watch_ends(
+    watch: Start, case: Path, logs: Path
+) -> None:
+    """A file that may still turn out to be a rotated copy is collected at the end all the same."""
+    old, packed = logs / "auth.log.1", logs / "auth.log.1.gz"
+    append(old, b"one\n" * 1_000)
+    it = watch()
+    it.sealed(4_000)
+    data = gzip.compress(b"one\n" * 999 + b"two\n")
+    packed.write_bytes(data)
+    it.stop()
+    assert data in [path.read_bytes() for path in case.rglob("data/=~pieces/*.gz=~*")]
