@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.ready
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check lint types wheel lock clean
+.PHONY: help setup demo test test-full check lint types wheel portable lock clean
 
 help:
 	@echo "make demo        the main job on sample_logs/, every command shown"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-full   the tests with the long sweeps"
 	@echo "make check       ruff, ruff format, mypy"
 	@echo "make wheel       dist/custody-*.whl and .tar.gz"
+	@echo "make portable    build/portable/custody, which needs nothing of the host (KEY=FILE.pem signs it)"
 	@echo "make lock        renew requirements/*.txt (needs uv)"
 	@echo "make clean       remove what make made"
 
@@ -61,12 +62,19 @@ wheel: $(STAMP)
 	rm -rf dist build/lib build/bdist.*
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
+# For a USB stick: the interpreter in .venv, the locked wheels, this machine's libraries, one folder.
+PORTABLE ?= build/portable
+portable: $(STAMP)
+	$(BIN)/python portable/build.py --output $(PORTABLE) $(if $(KEY),--key "$(KEY)")
+
 # The locks name versions and hashes, and no address to fetch from.
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
        --no-emit-index-url --no-header --no-annotate
 lock:
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
 	$(LOCK) pyproject.toml --extra dev --constraint requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra forms --constraint requirements/dev.txt -o requirements/portable.txt
+	echo artifacts | $(LOCK) --no-deps - -o requirements/definitions.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from custody.errors import UsageError
+
 from . import console, options
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ def lay(bundle: Path, bundle_id: str, signer: Signer, sealed_at: datetime | None
     from custody.certifying import held
 
     count = 0
-    folder = options.home() / held.FOLDER
+    try:
+        folder = options.home() / held.FOLDER
+    except UsageError:  # without a home there are none
+        return count
     for path, data, event in held.held(folder, signer.key.fingerprint()):
         why = "" if sealed_at is None else held.usable(event, bundle_id, sealed_at)
         if why:
