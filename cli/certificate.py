@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import ledger_where, options, papers
+from . import bundles, ledger_where, options, papers
 from .frame import Verb
 
 app = Verb("Draft a certification under Federal Rules of Evidence 902(13) and (14).")
@@ -10,7 +10,7 @@ app = Verb("Draft a certification under Federal Rules of Evidence 902(13) and (1
 
 @app.command()
 def certificate(
-    bundle: papers.BundleArgument,
+    bundle: bundles.BundleArgument,
     output: papers.OutOption = None,
     expect: papers.ExpectOption = None,
     signer: papers.SignerOption = None,

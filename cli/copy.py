@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, exit_codes, figures, options
+from . import bundles, console, exit_codes, figures, options
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ app = Verb("Make a verified copy of a bundle.")
 
 _CODES = {"ok": exit_codes.OK, "cannot-verify": exit_codes.CANNOT_VERIFY}
 
-BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle.")]
 DestArgument = Annotated[
     Path, typer.Argument(metavar="DEST", help="The directory to put the copy in.")
 ]
@@ -37,7 +37,7 @@ PlaceOption = Annotated[str, typer.Option(metavar="TEXT", help="Where it is made
 
 @app.command()
 def copy(
-    bundle: BundleArgument,
+    bundle: bundles.BundleArgument,
     dest: DestArgument,
     purpose: PurposeOption = "",
     authority: AuthorityOption = "",
@@ -68,6 +68,7 @@ def copy(
     believed = store.load(options.trust_directory(trust))
     for text in signer or []:
         believed = believed.with_signer(text)
+    bundle = bundles.located(bundle)
     keeper = _keeper(bundle, dest, key, passphrase_file, passphrase_fd)
     plan = copying.prepare(bundle, dest, attachments=with_attachments)
     if plan.same_device:
@@ -120,7 +121,7 @@ def _keeper(
     home = Path(os.path.realpath(bundle)).parent.parent
     if (home / cases.RECORD).is_file():
         why = "it lies in a case, and a copy is entered there; nothing was written"
-        hint = f"custody copy {bundle} {dest} --case {home}"
+        hint = f"custody copy {shlex.join([str(bundle), str(dest), '--case', str(home)])}"
         raise UsageError("copy", bundle, why, hint=hint)
     return None
 

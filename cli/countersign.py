@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from custody.errors import NotFoundError, TrustError, UsageError
 
-from . import console, exit_codes, ledger_where, options
+from . import bundles, console, exit_codes, ledger_where, options
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _EVENT = "verified"
 _METHOD = "countersigned"
 _SIGNATURE = 8
 
-BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle.")]
 OutputOption = Annotated[
     Path | None,
     typer.Option(
@@ -54,7 +54,7 @@ CommentOption = Annotated[str, typer.Option(metavar="TEXT", help="A word for the
 
 @app.command()
 def countersign(
-    bundle: BundleArgument,
+    bundle: bundles.BundleArgument,
     output: OutputOption = None,
     made_elsewhere: FromOption = None,
     comment: CommentOption = "",
@@ -75,12 +75,14 @@ def countersign(
     from custody.verify import kind_of, verify_bundle
 
     options.plain_text("--comment", comment)
+    bundle = bundles.located(bundle)
     in_case = _is_in_case(bundle)
     if output is not None and (made_elsewhere is not None or in_case):
         why = "it goes with neither --from nor --case"
         raise UsageError("read the command line", "--output", why)
     if kind_of(bundle) == "case":
-        hint = f"custody countersign {bundle / 'bundles'}/BUNDLE --case {bundle}"
+        there = shlex.quote(str(bundle / "bundles"))
+        hint = f"custody countersign {there}/BUNDLE --case {shlex.quote(str(bundle))}"
         raise UsageError("countersign", bundle, "one bundle is signed, not a case", hint=hint)
     folder = options.trust_directory(trust)
     believed = store.load(folder)
@@ -144,7 +146,7 @@ def _refuse_behind(bundle: Path) -> None:
     home = _home(bundle)
     if (home / cases.RECORD).is_file():
         why = "it lies in a case, and a countersignature is entered there; nothing was signed"
-        hint = f"custody countersign {bundle} --case {home}"
+        hint = f"custody countersign {shlex.join([str(bundle), '--case', str(home)])}"
         raise UsageError("countersign", bundle, why, hint=hint)
 
 

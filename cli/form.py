@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import ledger_where, options, papers
+from . import bundles, ledger_where, options, papers
 from .frame import Verb
 
 app = Verb("Print the chain-of-custody form of a bundle.")
@@ -19,7 +19,7 @@ BlankRowsOption = Annotated[
 
 @app.command()
 def form(
-    bundle: papers.BundleArgument,
+    bundle: bundles.BundleArgument,
     output: papers.OutOption = None,
     blank_rows: BlankRowsOption = 6,
     expect: papers.ExpectOption = None,

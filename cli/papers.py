@@ -25,14 +25,6 @@ _CODES = {
 }
 _LONGEST_ITEM, _LONGEST_CASE = 32, 22  # both fit in the head of a sheet
 
-BundleArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="BUNDLE",
-        help="A bundle's directory; with --case also its id or evidence number.",
-        show_default=False,
-    ),
-]
 OutOption = Annotated[
     Path | None,
     typer.Option(

@@ -12,7 +12,7 @@ import typer
 
 from custody.errors import NotFoundError, UsageError
 
-from . import console, exit_codes, figures, options, said
+from . import bundles, console, exit_codes, figures, options, said
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -28,7 +28,12 @@ _CODES = {"ok": exit_codes.OK, "cannot-verify": exit_codes.CANNOT_VERIFY}
 _PERSON = '"NAME, TITLE, ORGANISATION"'
 
 BundleArgument = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="The bundle; with --copy, the copy where it lies.")
+    Path,
+    typer.Argument(
+        metavar="BUNDLE",
+        help="The bundle in the case, or its id or evidence number; with --copy, the copy where it"
+        " lies.",
+    ),
 ]
 ToOption = Annotated[
     str, typer.Option("--to", metavar=_PERSON, help="Who gets it.", show_default=False)
@@ -109,6 +114,8 @@ def release(
     for text in signer or []:
         believed = believed.with_signer(text)
     keeper = desk.ready("release BUNDLE", key, passphrase.source(passphrase_file, passphrase_fd))
+    if not copy:
+        bundle = bundles.located(bundle)
     if copy_to is not None:
         return _made(keeper, bundle, copy_to, believed, terms)
     return _existing(keeper, bundle, copy or "original", believed, terms)
@@ -203,6 +210,8 @@ def _existing(keeper: Desk, path: Path, what: str, believed: Trust, terms: Terms
     is_original = what == handover.ORIGINAL
     if is_original:
         _require_in_case(keeper, path)
+    else:
+        _require_copy(keeper, path)
     path = Path(os.path.abspath(path))
     found = _verified(path, believed)
     if found.verdict == "failed":
@@ -228,6 +237,26 @@ def _require_in_case(keeper: Desk, bundle: Path) -> None:
     why = f"it does not lie in {keeper.case.bundles}; nothing was written"
     hint = f"custody release {keeper.case.bundles}/BUNDLE --copy-to DEST, or --copy C1 for a copy"
     raise UsageError("release", bundle, why, hint=hint)
+
+
+def _require_copy(keeper: Desk, path: Path) -> None:
+    """A copy is a bundle that lies elsewhere: never the original, which is as equal to what was
+    sealed as its copies are, and not the directory around a copy, which only seems damaged.
+    """
+    from custody.verify import kind_of
+
+    if Path(os.path.realpath(path)).parent == Path(os.path.realpath(keeper.case.bundles)):
+        why = "it is the original, and --copy names a copy; nothing was released"
+        hint = "name the directory of the copy, or say --original, or --copy-to DEST for a new copy"
+        raise UsageError("release", path, why, hint=hint)
+    hint = "name the directory of the copy itself, such as DEST/BUNDLE"
+    try:
+        kind = kind_of(path)
+    except NotFoundError as err:
+        why = f"{err.why}; nothing was released"
+        raise NotFoundError("release", path, why, hint=hint) from err
+    if kind == "case":
+        raise UsageError("release", path, "it is a case; nothing was released", hint=hint)
 
 
 def _verified(path: Path, believed: Trust) -> Verification:
@@ -271,7 +300,11 @@ def _show(made: Released, found: Verification) -> None:
     if made.is_finished_now:
         console.remark("an earlier run entered this release; it is finished now, not entered again")
     path = shlex.quote(str(made.path))
-    console.remark(f"there: custody receive {path}; back here: custody record RECEIPT --case DIR")
+    chosen = options.case()
+    case = "DIR" if chosen is None else shlex.quote(str(chosen.path))
+    console.remark(
+        f"there: custody receive {path}; back here: custody record RECEIPT --case {case}"
+    )
 
 
 def _document(made: Released, found: Verification) -> dict[str, Any]:

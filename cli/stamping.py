@@ -133,9 +133,9 @@ def warn(answers: Sequence[Answer], stated: datetime | None = None) -> None:
     """Say aloud who gave no stamp, and a host's clock that ran ahead."""
     from datetime import timedelta
 
-    for answer in answers:
-        if answer.token is None:
-            console.warning(f"no time stamp by {answer.authority}: {answer.detail}")
+    failed = [answer for answer in answers if answer.token is None]
+    for why in dict.fromkeys(f"{answer.authority}: {answer.detail}" for answer in failed):
+        console.warning(f"no time stamp by {why}")  # once, however many signatures were to get one
     first = min((answer.token.latest for answer in answers if answer.token), default=None)
     if stated is not None and first is not None and stated - first > timedelta(seconds=1):
         seconds = int((stated - first).total_seconds())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, desk, exit_codes, ledger_where, options, passphrase, stamping
+from . import bundles, console, desk, exit_codes, ledger_where, options, passphrase, stamping
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ _COMMAND = "timestamp"
 
 BundleArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="BUNDLE", help="The bundle.", show_default=False),
+    typer.Argument(
+        metavar="BUNDLE",
+        help="A bundle's directory; with --case also its id or evidence number.",
+        show_default=False,
+    ),
 ]
 LedgerOption = Annotated[
     bool, typer.Option("--ledger", help="Stamp the present checkpoint of the case's ledger.")
@@ -68,11 +73,13 @@ def timestamp(
 
     if sum((bundle is not None, ledger, renew)) != 1:
         why = "name a bundle, or --ledger, or --renew: one of them"
-        raise UsageError("read the command line", _COMMAND, why)
+        hint = "custody timestamp BUNDLE --tsa URL, or custody timestamp --ledger --tsa URL"
+        raise UsageError("read the command line", _COMMAND, why, hint=hint)
     believed = store.load(options.trust_directory(trust))
     secret = passphrase.source(passphrase_file, passphrase_fd)
     if bundle is not None:
-        urls = stamping.needed(tsa, f"{_COMMAND} {bundle}")
+        bundle = bundles.located(bundle)
+        urls = stamping.needed(tsa, f"{_COMMAND} {shlex.quote(str(bundle))}")
         keeper = _keeper(bundle, key, secret)
         return _bundle(bundle, urls, tsa_timeout, believed, keeper)
     command = f"{_COMMAND} {'--renew' if renew else '--ledger'}"
@@ -92,7 +99,8 @@ def _keeper(bundle: Path, key: str | None, secret: Any) -> Desk | None:
     in_case = (home / cases.RECORD).is_file()
     if chosen is None and in_case:
         why = "it lies in a case, and a stamp is entered there; nothing was written"
-        raise UsageError("stamp", bundle, why, hint=f"custody timestamp {bundle} --case {home}")
+        typed = shlex.join([str(bundle), "--case", str(home)])
+        raise UsageError("stamp", bundle, why, hint=f"custody timestamp {typed}")
     if chosen is None:
         return None
     if Path(os.path.realpath(chosen.path)) != home:
@@ -222,7 +230,7 @@ def _show(what: str, answers: Sequence[Answer], entries: Sequence[int]) -> None:
         }
         console.result_json(_COMMAND, document)
         return
-    console.result("stamped   ", what)
+    console.result("stamped   " if stamping.kept(answers) else "asked for ", what)
     stamping.show(answers)
     for index in entries:
         console.result(f"ledger    entry {index}")

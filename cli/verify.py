@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from custody.errors import UsageError
 
-from . import clocks, console, exit_codes, figures, ledger_where, options, verify_proof
+from . import bundles, clocks, console, exit_codes, figures, ledger_where, options, verify_proof
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -132,10 +133,11 @@ def _what(path: Path | None) -> Path:
     if path is None:
         return options.needed_case("verify")
     chosen = options.case()
-    if chosen is not None and not chosen.from_environment:
-        hint = f"custody verify {path}"
+    found = bundles.located(path)
+    if found == path and chosen is not None and not chosen.from_environment:
+        hint = f"custody verify {shlex.quote(str(path))}"
         raise UsageError("verify", None, "both PATH and --case are named", hint=hint)
-    return path
+    return found
 
 
 def _trust(option: Path | None, signers: list[str], logs: list[str]) -> Trust:

@@ -51,6 +51,26 @@ def entries(custody: Any, case: Path) -> list[str]:
     return [json.loads(line)["type"] for line in done.stdout.splitlines()]
 
 
+def test_a_bundle_of_the_case_is_found_by_its_number(
+    custody: Any, case: Path, tmp_path: Path
+) -> None:
+    """With --case, the evidence number or the id will do; without, or for another, exit 12."""
+    (tmp_path / "auth.log").write_text("one\n")
+    made = custody("collect", tmp_path / "auth.log", "--case", case, "--evidence-number", "E-003",
+                   "--json", exit_code=0)  # fmt: skip
+    bundle = Path(json.loads(made.stdout)["path"])
+    for number, asked in enumerate(["E-003", bundle.name], 1):
+        found = copied(custody, asked, tmp_path / f"stick{number}", "--case", case)
+        assert found["label"] == f"E-003/C{number}"
+        done = custody("verify", asked, "--case", case, "--json", exit_code=0)
+        assert json.loads(done.stdout)["path"] == str(bundle)
+    done = custody("copy", "E-3", tmp_path / "stick3", "--case", case, exit_code=12)
+    assert "the nearest are: E-003" in done.stderr
+    custody("copy", "E-003", tmp_path / "stick3", exit_code=12)
+    custody("copy", case.name, tmp_path / "stick3", "--case", case, cwd=tmp_path, exit_code=12)
+    assert not (tmp_path / "stick3").exists()
+
+
 def test_a_copy_is_verified_and_entered(
     custody: Any, bundle: Path, case: Path, tmp_path: Path
 ) -> None:

@@ -113,6 +113,23 @@ def test_a_copy_that_was_made_earlier(
     assert kinds(desk, case)[-2:] == ["copied", "released"]
 
 
+def test_a_copy_is_named_by_where_it_lies(
+    desk: Person, case: Path, bundle: Path, tmp_path: Path
+) -> None:
+    """Neither the original nor the directory around a copy passes for the copy."""
+    desk("copy", bundle, tmp_path / "out", "--case", case, exit_code=0)
+    for wrong, code, why in (
+        (bundle, 2, "it is the original, and --copy names a copy"),
+        (tmp_path / "out", 12, "neither a bundle nor a case; nothing was released"),
+        (case, 2, "it is a case"),
+    ):
+        done = desk("release", wrong, *WHY, "--copy", "C1", "--case", case, exit_code=code)
+        assert why in done.stderr
+        assert "not as it was sealed" not in done.stderr
+    assert kinds(desk, case)[-1] == "copied"
+    assert [path.name for path in (case / "bundles").iterdir()] == [bundle.name]
+
+
 def test_what_is_away_is_not_released_again(
     desk: Person, case: Path, bundle: Path, tmp_path: Path
 ) -> None:
