@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -84,7 +85,7 @@ def compare(
 
     if live == (original is not None):
         why = "name either ORIGINAL or --live"
-        hint = f"custody compare {copy} ORIGINAL"
+        hint = f"custody compare {shlex.quote(str(copy))} ORIGINAL"
         raise UsageError("compare", copy, why, hint=hint)
     if purpose and not record:
         raise UsageError("read the command line", "--purpose", "it goes with --record")

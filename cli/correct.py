@@ -20,7 +20,10 @@ _EVENT = "corrected"
 _KEPT = ("bundle", "copy", "label", "original", "path")  # what the old entry is about
 
 NumberArgument = Annotated[
-    int, typer.Argument(metavar="N", help="The number of the entry that is wrong.", min=0)
+    int,
+    typer.Argument(
+        metavar="N", help="The number of the entry that is wrong: custody ledger list.", min=0
+    ),
 ]
 TextArgument = Annotated[
     str, typer.Argument(metavar="TEXT", help="What is right.", show_default=False)

@@ -156,6 +156,6 @@ def log_key(folder: KeyFolder, case: Case, secret: Passphrase) -> Signer:
             "find the ledger key",
             case.origin,
             f"it is not in {folder.directory}; nothing was written",
-            hint="collect with --output DIR, and let whoever keeps the case take the bundle in",
+            hint="only whoever keeps the case enters something in it: bring it to them",
         )
     return passphrase.unlock(folder, stored.name, secret)

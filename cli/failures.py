@@ -42,6 +42,7 @@ def _usage(exc: typer.TyperException) -> int:
     command = context.command_path if context is not None else "custody"
     message = exc.format_message().strip().rstrip(".")
     why = message[:1].lower() + message[1:]
+    why = why.replace("is not a valid int range", "is not a whole number")
     hint = f"{command} --help"
     console.error("read the command line", command, why, hint, exit_codes.USAGE)
     return exit_codes.USAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -54,7 +55,7 @@ def new(file: NewFileArgument = None, no_questions: NoQuestionsOption = False) -
         console.result_json("incident", {"path": str(file), "answered": sorted(values)})
     else:
         console.result("incident record: ", file)
-        console.remark(f"fill it in, then: custody incident check {file}")
+        console.remark(f"fill it in, then: custody incident check {shlex.quote(str(file))}")
 
 
 @app.command()
@@ -143,7 +144,7 @@ def _show_check(file: Path) -> None:
         console.result("still decisive:")
         for name in needs:
             console.result("  ", name)
-    console.remark(f"next: custody obligations {file}")
+    console.remark(f"next: custody obligations {shlex.quote(str(file))}")
 
 
 def _somebody_is_there() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -142,7 +143,7 @@ def init(
     console.result("ledger        ", case.origin)
     console.result("ledger key    ", made.stored.key)
     console.result("your key      ", mine.key)
-    console.remark(f"next: custody collect SOURCE... --case {directory}")
+    console.remark(f"next: custody collect SOURCE... --case {shlex.quote(str(directory))}")
 
 
 def _own_key(

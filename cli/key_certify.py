@@ -238,7 +238,7 @@ def _require_in_case(path: Path, desk: Keeper | None) -> None:
     is_in_case = (home / cases.RECORD).is_file()
     if desk is None and is_in_case:
         why = "it lies in a case, and a certificate is entered there; nothing was signed"
-        raise UsageError("certify key for", path, why, hint=f"--case {home}")
+        raise UsageError("certify key for", path, why, hint=f"--case {shlex.quote(str(home))}")
     if desk is not None and Path(os.path.realpath(desk.case.directory)) != home:
         why = f"it does not lie in the case {desk.case.directory}; nothing was signed"
         raise UsageError("certify key for", path, why)
@@ -267,7 +267,9 @@ def _signed_by(bundle: Path) -> tuple[str, str]:
     )
     if not good or not event.words.get("item"):
         why = "its statement is not signed by the key that it names"
-        raise TrustError("certify key for", bundle, why, hint=f"custody verify {bundle}")
+        raise TrustError(
+            "certify key for", bundle, why, hint=f"custody verify {shlex.quote(str(bundle))}"
+        )
     return event.words["item"], key.fingerprint()
 
 

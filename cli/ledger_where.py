@@ -149,7 +149,9 @@ def require_entry(reader: LedgerReader, number: int) -> None:
     if number >= size:
         numbers = f"0 to {size - 1}" if size > 1 else "number 0"
         count = f"{size} {'entry' if size == 1 else 'entries'}, {numbers}" if size else "no entry"
-        raise UsageError("find entry", number, f"the ledger has {count}")
+        raise UsageError(
+            "find entry", number, f"the ledger has {count}", hint="custody ledger list"
+        )
 
 
 def entry_filter(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -206,7 +207,9 @@ def open_case(directory: Path, memory: Memory | None = None) -> Case:
 
 
 def _no_case(directory: Path, why: str) -> NotFoundError:
-    return NotFoundError("open case", directory, why, hint=f"custody init {directory}")
+    return NotFoundError(
+        "open case", directory, why, hint=f"custody init {shlex.quote(str(directory))}"
+    )
 
 
 def parse_record(directory: Path, data: bytes) -> Case:

@@ -8,6 +8,7 @@ of the bundle, and is as good in every other copy.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def there(bundle: Path, key: VerifierKey) -> Countersignature | None:
     if not any(signing.is_signed(key, line.sig, envelope.signed_bytes())
                for line in envelope.signatures):  # fmt: skip
         why = "there is one under this key's name that the key has not signed"
-        raise TrustError("countersign", wanted.name, why, hint=f"custody verify {bundle}")
+        hint = f"custody verify {shlex.quote(str(bundle))}"
+        raise TrustError("countersign", wanted.name, why, hint=hint)
     return Countersignature(data, wanted.fingerprint)
 
 
@@ -108,7 +110,8 @@ def put(bundle: Path, made: Countersignature) -> None:
     try:
         durable.create_or_equal(path, made.data)
     except ExistsError as err:
-        raise ExistsError("countersign", path, err.why, hint=f"custody verify {bundle}") from err
+        hint = f"custody verify {shlex.quote(str(bundle))}"
+        raise ExistsError("countersign", path, err.why, hint=hint) from err
 
 
 def _statement(bundle: Path, expected: str) -> Envelope:

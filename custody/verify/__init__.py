@@ -8,6 +8,7 @@ verifier alone.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -63,7 +64,8 @@ def verify(
         found = verify_bundle(path, trust, expect=expect, named=named, now=now, progress=progress)
         return _with_name(found)
     if expect is not None:
-        hint = f"custody verify {path / 'bundles'}/BUNDLE --expect sha256:{expect}"
+        there = shlex.quote(str(path / "bundles"))
+        hint = f"custody verify {there}/BUNDLE --expect sha256:{expect}"
         raise UsageError("verify", path, "a digest can be expected of a bundle alone", hint=hint)
     return verify_case(
         path, trust, memory=memory, given=given, named=named, now=now, progress=progress
@@ -74,7 +76,7 @@ def _with_its_ledger(bundle: Path) -> str:
     """Where a checkpoint can be compared with what the bundle was entered in."""
     case = Path(os.path.realpath(bundle)).parent.parent
     if (case / RECORD).is_file():
-        return f"custody verify {case} --checkpoint FILE"
+        return f"custody verify {shlex.quote(str(case))} --checkpoint FILE"
     return "custody ledger verify --ledger DIR --checkpoint FILE"
 
 
@@ -112,5 +114,5 @@ def kind_of(path: Path) -> Literal["bundle", "case"]:
 def _where(path: Path, names: set[str]) -> str:
     for name in sorted(names):
         if (path / name / bagit.DECLARATION_NAME).is_file():
-            return f"custody verify {path / name}"
+            return f"custody verify {shlex.quote(str(path / name))}"
     return "name the directory of one bundle, or of a case"

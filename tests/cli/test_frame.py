@@ -432,3 +432,27 @@ def test_amounts_are_readable() -> None:
     amounts = {0: "0 bytes", 1: "1 byte", 1023: "1023 bytes", 1 << 20: "1.0 MiB"}
     amounts |= {1023 * 1024: "1.0 MiB", 5 * 2**40: "5.0 TiB", 2**70: "1048576.0 PiB"}
     assert {count: figures.amount(count) for count in amounts} == amounts
+
+
+def test_a_verb_with_a_typo_gets_the_nearest(custody: Any) -> None:
+    """A word that is no verb is answered with the verbs it is like, if there are any."""
+    done = custody("verfy", exit_code=2)
+    assert "no such command 'verfy'. Did you mean 'verify'" in done.stderr
+    assert "Did you mean" not in custody("zzz", exit_code=2).stderr
+
+
+def test_a_hint_can_be_pasted(custody: Any, tmp_path: Path) -> None:
+    """A path with a space is quoted in what is to be typed next."""
+    case, record = tmp_path / "the case", tmp_path / "a record.yaml"
+    done = custody("init", case, "--no-passphrase", exit_code=0)
+    assert done.stderr.endswith(f"--case '{case}'\n")
+    done = custody("ledger", "list", "--case", tmp_path / "no case", exit_code=12)
+    assert f"hint: custody init '{tmp_path / 'no case'}'" in done.stderr
+    done = custody("incident", "new", record, exit_code=0)
+    assert f"custody incident check '{record}'" in done.stderr
+    assert f"custody obligations '{record}'" in custody("incident", "check", record).stderr
+    logs = tmp_path / "a log"
+    logs.write_text("one\n")
+    custody("collect", logs, "--case", case, exit_code=0)
+    done = custody("verify", case / "bundles", exit_code=12)
+    assert f"hint: custody verify '{case}/bundles/" in done.stderr
