@@ -29,6 +29,8 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _LEAST_SECONDS = 1.0
 _STATE_SECONDS = 10.0
 _LARGEST_STATE = 1 << 20
+_MOST_COMMANDS = 16
+_MOST_ALARMS_KEPT = 10_000
 
 SourceArgument = Annotated[
     list[str] | None,
@@ -114,12 +116,19 @@ def watch(
         note=options.plain_text("--note", note),
         authority=options.plain_text("--authority", authority),
         command=tuple(sys.argv),
-        secrets=passphrase.secrets(passphrase_file, passphrase_fd),
+        # Our own notes would be news after every seal, and so make the next one.
+        secrets=(*passphrase.secrets(passphrase_file, passphrase_fd), options.home() / "watch"),
     )
     check_words(request)
     seconds = _duration(every)
     if print_unit:
-        watch_unit.show(request.sources, every, passphrase_file)
+        given = [("--every", every), ("--size", size), ("--rate", rate), ("--nice", str(nice))]
+        given += [("--on-alarm", on_alarm), ("--note", note), ("--authority", authority)]
+        given += [("--key", key or ""), *(("--exclude", glob) for glob in exclude or ())]
+        given = [(name, value) for name, value in given if value]
+        if one_file_system:
+            given.append(("--one-file-system", ""))
+        watch_unit.show(request.sources, given, passphrase_file)
         return exit_codes.OK
     command = _command(on_alarm)
     largest = options.size("--size", size) or (32 << 20)
@@ -209,6 +218,7 @@ class _Told:
         self._path = path
         self._written = 0.0
         self._running: list[Any] = []
+        self._alarms: list[Alarm] = []
         self._line = console.StatusLine("watching")
         self._is_deaf = False
 
@@ -237,18 +247,34 @@ class _Told:
         """Something was seen that should not happen to a log."""
         self._written = 0.0
         console.alarm(alarm.as_json())
+        if self._command:
+            self._alarms.append(alarm)
+            self._run_commands()
+
+    def _run_commands(self) -> None:
+        """Run the command for every alarm that waits for it, a few at a time."""
         self._running = [process for process in self._running if process.poll() is None]
-        if not self._command or len(self._running) >= 16:
-            return
+        if len(self._alarms) > _MOST_ALARMS_KEPT:
+            left = len(self._alarms) - _MOST_ALARMS_KEPT
+            self._alarms = self._alarms[:_MOST_ALARMS_KEPT]
+            console.warning(f"{self._command[0]} is too slow: it is not run for {left} alarms")
+        while self._alarms and len(self._running) < _MOST_COMMANDS:
+            self._start(self._alarms.pop(0))
+
+    def _start(self, alarm: Alarm) -> None:
         import json
         import subprocess
 
         try:
-            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
+            # Its words are not ours: only events go to stdout.
+            process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=sys.stderr.fileno(),
+                start_new_session=True,
+            )  # fmt: skip
+            self._running.append(process)
             if process.stdin is not None:
                 with process.stdin as stream:
                     stream.write(json.dumps(alarm.as_json()).encode() + b"\n")
-            self._running.append(process)
         except OSError as err:
             console.warning(f"{self._command[0]} could not be run: {err.strerror or err}")
 
@@ -258,6 +284,8 @@ class _Told:
 
     def state(self, watch: Watch) -> None:
         """A round is over."""
+        if self._alarms:
+            self._run_commands()
         if self._line.is_shown:
             size, seconds = watch.follower.lag()
             self._line.show(

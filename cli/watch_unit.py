@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,9 @@ After=local-fs.target
 
 [Service]
 Type=simple
-Environment=CUSTODY_HOME={home}
-ExecStart={program} watch {sources} --every {every} --case {case} --passphrase-file %d/passphrase
-LoadCredential=passphrase:{passphrase}
-Restart=on-failure
+Environment={environment}
+ExecStart={command}
+{credential}Restart=on-failure
 RestartSec=10
 TimeoutStopSec=120
 KillSignal=SIGTERM
@@ -31,7 +31,7 @@ UMask=0077
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
-ReadWritePaths={case} {home}
+ReadWritePaths={writable}
 PrivateTmp=yes
 PrivateDevices=yes
 PrivateNetwork=yes
@@ -52,22 +52,49 @@ WantedBy=multi-user.target
 """
 
 
-def show(sources: Sequence[str], every: str, passphrase_file: Path | None) -> None:
-    """Print the unit for watching *sources* into the case that is named."""
-    case = options.needed_case("watch SOURCE... --print-unit")
-    passphrase = passphrase_file or options.home() / "passphrase"
+def show(
+    sources: Sequence[str], given: Sequence[tuple[str, str]], passphrase_file: Path | None
+) -> None:
+    """Print the unit for watching *sources* into the case that is named.
+
+    :param given: the other options of this very command, with their values; no value, no word.
+    """
+    case = str(options.needed_case("watch SOURCE... --print-unit").absolute())
+    home = str(options.home().absolute())
+    words = [str(Path(sys.argv[0]).absolute()), "watch", *map(os.path.abspath, sources)]
+    for name, value in given:
+        words += [name, value] if value else [name]
+    words += ["--case", case]
+    passphrase = (passphrase_file or options.home() / "passphrase").absolute()
+    credential = ""
+    if passphrase_file or passphrase.exists():
+        credential = f"LoadCredential={_word(f'passphrase:{passphrase}')}\n"
+    command = " ".join(_word(word, command=True) for word in words)
     text = _UNIT.format(
-        home=_word(str(options.home().absolute())),
-        program=_word(str(Path(sys.argv[0]).absolute())),
-        sources=" ".join(_word(source) for source in sources),
-        every=_word(every),
-        case=_word(str(case.absolute())),
-        passphrase=_word(str(passphrase.absolute())),
+        environment=_word(f"CUSTODY_HOME={home}"),
+        command=command + (" --passphrase-file %d/passphrase" if credential else ""),
+        credential=credential,
+        writable=f"{_word(case)} {_word(home)}",
     )
-    console.result_bytes(text.encode())
+    console.result_bytes(os.fsencode(text))
 
 
-def _word(text: str) -> str:
-    """One word of a unit file: quoted, with nothing that systemd would expand."""
-    doubled = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return doubled if text.isascii() and not set(text) & set(" \t'\"\\") else f'"{doubled}"'
+def _word(text: str, *, command: bool = False) -> str:
+    """One word of a unit file: quoted, with nothing that systemd would expand.
+
+    :param command: whether it stands in a command line, where systemd expands variables, too.
+    """
+    doubled = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    # systemd takes no line that is not UTF-8, and none that is broken.
+    doubled = "".join(
+        char if char.isprintable() and not "\udc80" <= char <= "\udcff" else _escaped(char)
+        for char in doubled
+    )
+    if command:
+        doubled = doubled.replace("$", "$$")
+    plain = text.isascii() and text.isprintable() and not set(text) & set(" '\"\\;")
+    return doubled if plain and text else f'"{doubled}"'
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))

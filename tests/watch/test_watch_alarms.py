@@ -295,13 +295,3 @@ def test_status_says_how_a_watch_is_doing(
     assert status()["bytes"] == 4
     it.stop(9)
     assert not status()["running"]
-
-
-def test_the_unit_is_sandboxed_and_names_this_very_watch(
-    custody: Any, case: Path, logs: Path
-) -> None:
-    """``--print-unit`` gives a unit that systemd accepts where it is installed to check."""
-    done = custody("watch", logs, "--case", case, "--every", "1m", "--print-unit", exit_code=0)
-    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "PrivateNetwork=yes"):
-        assert line in done.stdout.splitlines()
-    assert f"watch {logs} --every 1m --case {case}" in done.stdout
