@@ -57,9 +57,13 @@ def _halves(data: bytes, path: object) -> tuple[bytes, bytes]:
 def _public(line: bytes, path: object) -> StoredKey:
     try:
         name = canonical.load_object(line.removesuffix(b"\n")).get("name")
-        return keys.parse(str(name), line)
+        stored = keys.parse(str(name), line)
     except FormatError as err:
         raise InputError("import key", path, f"line 1: {err.why}") from err
+    if stored.place is not None:  # what names a program that signing runs comes from no file
+        why = "line 1: it says that the key is in a token, and no such key is ever exported"
+        raise InputError("import key", path, why)
+    return stored
 
 
 def change_passphrase(

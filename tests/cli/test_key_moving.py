@@ -160,12 +160,16 @@ def _joined(document: dict[str, Any], pem: bytes) -> bytes:
     return json.dumps(document, separators=(",", ":"), sort_keys=True).encode() + b"\n" + pem
 
 
+# Signing with a key in a token loads the library that its NAME.json names: a program.
+LIBRARY = {"label": "desk", "module": "/tmp/library.so", "serial": "1", "token": "t"}
 SPOILED = {
     "cut short": lambda data, _: data[:-60],
     "another public half": lambda data, other: other.partition(b"\n")[0] + b"\n" + _halves(data)[1],
     "a name that leads out": lambda data, _: _joined(_halves(data)[0] | {"name": "../x"},
                                                      _halves(data)[1]),
     "a further field": lambda data, _: _joined(_halves(data)[0] | {"x": 1}, _halves(data)[1]),
+    "a library to load": lambda data, _: _joined(_halves(data)[0] | {"pkcs11": LIBRARY},
+                                                 _halves(data)[1]),
     "no key": lambda data, _: data.partition(b"\n")[0] + b"\n",
     "endless": lambda data, _: data + b"#" * 40_000,
 }  # fmt: skip
