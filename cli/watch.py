@@ -16,6 +16,7 @@ from custody.errors import CustodyError, UsageError
 
 from . import console, desk, exit_codes, figures, options, watch_unit
 from .frame import Verb
+from .watch_alarms import Commands
 
 if TYPE_CHECKING:
     from custody.collect import Collected
@@ -29,8 +30,6 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _LEAST_SECONDS = 1.0
 _STATE_SECONDS = 10.0
 _LARGEST_STATE = 1 << 20
-_MOST_COMMANDS = 16
-_MOST_ALARMS_KEPT = 10_000
 
 SourceArgument = Annotated[
     list[str] | None,
@@ -214,11 +213,9 @@ class _Told:
     """Says what happens: JSON lines on stdout, or on a terminal lines and a status line."""
 
     def __init__(self, command: list[str], path: Path) -> None:
-        self._command = command
+        self._commands = Commands(command)
         self._path = path
         self._written = 0.0
-        self._running: list[Any] = []
-        self._alarms: list[Alarm] = []
         self._line = console.StatusLine("watching")
         self._is_deaf = False
 
@@ -247,36 +244,7 @@ class _Told:
         """Something was seen that should not happen to a log."""
         self._written = 0.0
         console.alarm(alarm.as_json())
-        if self._command:
-            self._alarms.append(alarm)
-            self._run_commands()
-
-    def _run_commands(self) -> None:
-        """Run the command for every alarm that waits for it, a few at a time."""
-        self._running = [process for process in self._running if process.poll() is None]
-        if len(self._alarms) > _MOST_ALARMS_KEPT:
-            left = len(self._alarms) - _MOST_ALARMS_KEPT
-            self._alarms = self._alarms[:_MOST_ALARMS_KEPT]
-            console.warning(f"{self._command[0]} is too slow: it is not run for {left} alarms")
-        while self._alarms and len(self._running) < _MOST_COMMANDS:
-            self._start(self._alarms.pop(0))
-
-    def _start(self, alarm: Alarm) -> None:
-        import json
-        import subprocess
-
-        try:
-            # Its words are not ours: only events go to stdout.
-            process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=sys.stderr.fileno(),
-                start_new_session=True,
-            )  # fmt: skip
-            self._running.append(process)
-            if process.stdin is not None:
-                with process.stdin as stream:
-                    stream.write(json.dumps(alarm.as_json()).encode() + b"\n")
-        except OSError as err:
-            console.warning(f"{self._command[0]} could not be run: {err.strerror or err}")
+        self._commands.add(alarm.as_json())
 
     def trouble(self, err: CustodyError) -> None:
         """Something could not be done, and will be tried again."""
@@ -284,8 +252,7 @@ class _Told:
 
     def state(self, watch: Watch) -> None:
         """A round is over."""
-        if self._alarms:
-            self._run_commands()
+        self._commands.run()
         if self._line.is_shown:
             size, seconds = watch.follower.lag()
             self._line.show(

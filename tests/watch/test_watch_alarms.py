@@ -221,6 +221,26 @@ def test_the_command_gets_the_alarm_and_no_shell_sees_it(
     assert not list(tmp_path.rglob("pwned"))
 
 
+def test_the_command_is_run_for_every_alarm_and_its_output_is_no_event(
+    watch: Start, logs: Path, tmp_path: Path
+) -> None:
+    """Commands that take their time, and an attacker who makes many alarms, hide none of them."""
+    paths = [logs / f"{number}.log" for number in range(40)]
+    for path in paths:
+        append(path, b"one\n")
+    got = tmp_path / "got"
+    program = "import sys, time; time.sleep(1); open(sys.argv[1], 'a').write(sys.stdin.read())"
+    it = watch("--on-alarm", f"{sys.executable} -c \"{program}; print('not an event')\" {got}")
+    it.sealed(160)
+    for path in paths:
+        path.unlink()
+    it.until(lambda _: got.exists() and len(got.read_text().splitlines()) == 40)
+    it.stop()
+    assert {json.loads(line)["path"] for line in got.read_text().splitlines()} == set(
+        map(str, paths)
+    )
+
+
 def test_a_host_without_watches_to_give_is_said_and_watched_all_the_same(
     watch: Start, logs: Path, restored: Restore
 ) -> None:
