@@ -99,6 +99,13 @@ SetOption = Annotated[
         show_default=False,
     ),
 ]
+VolatileOption = Annotated[
+    bool,
+    typer.Option(
+        "--volatile",
+        help="First take what a reboot would end: processes, sockets, logins, mounts, clocks.",
+    ),
+]
 RootOption = Annotated[
     Path | None,
     typer.Option(
@@ -114,6 +121,7 @@ def collect(
     source: SourceArgument = None,
     sets: SetOption = None,
     root: RootOption = None,
+    volatile: VolatileOption = False,
     output: OutputOption = None,
     key: options.KeyOption = None,
     note: NoteOption = "",
@@ -145,6 +153,7 @@ def collect(
             sources=tuple(source or ()),
             sets=tuple(sets or ()),
             root=root,
+            volatile=volatile,
             exclude=tuple(exclude or ()),
             max_size=options.size("--max-size", max_size),
             one_file_system=one_file_system,
@@ -216,7 +225,7 @@ def _attach(
 
 
 def _request(request: Request) -> Request:
-    if not (request.sources or request.sets):
+    if not (request.sources or request.sets or request.volatile):
         raise UsageError(
             "collect", None, "no source is named",
             hint="custody collect /var/log --output DIR, or custody sets list",
@@ -255,6 +264,7 @@ def _words(request: Request) -> str:
 
     root = ["--root", str(request.root)] if request.root else []
     sets = [word for name in request.sets for word in ("--set", name)]
+    root += ["--volatile"] if request.volatile else []
     shown = [*root, *sets[:6], *request.sources[:3]]
     return shlex.join(shown) + (" ..." if len(request.sources) > 3 or len(sets) > 6 else "")
 

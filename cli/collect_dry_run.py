@@ -24,6 +24,7 @@ def show(request: Request, directory: Path | None, case_path: Path | None) -> in
     :param case_path: the case, which must be there, if it would go into one.
     """
     from custody import collect as workflow
+    from custody.acquire import volatile
     from custody.collect import Destination
 
     if case_path is not None:
@@ -37,6 +38,7 @@ def show(request: Request, directory: Path | None, case_path: Path | None) -> in
     seen = plan.survey
     patterns = list(_patterns(plan, rows))
     items = [{field: row[field] for field in _KEPT if field in row} for row in rows]
+    facts = [one.name for one in volatile.facts()] if request.volatile else []
     if console.mode().json:
         counts = {"files": seen.files, "bytes": seen.bytes, "gaps": seen.gaps}
         unresolved = [
@@ -44,8 +46,11 @@ def show(request: Request, directory: Path | None, case_path: Path | None) -> in
             for name, lost in plan.selection.unresolved
         ]
         sets = {"sets": patterns, "unresolved": unresolved} if plan.selection.sets else {}
-        console.result_json("dry-run", {**counts, "items": items, **sets})
+        taken = {"facts": facts} if facts else {}
+        console.result_json("dry-run", {**counts, "items": items, **sets, **taken})
     else:
+        if facts:
+            console.result(f"first    {len(facts)} facts about this host: ", ", ".join(facts))
         _table(items, patterns)
         console.result(f"{seen.files} files, {figures.amount(seen.bytes)}; nothing was written")
     for text in plan.remarks:

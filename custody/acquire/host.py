@@ -67,13 +67,18 @@ def clock_facts(now: datetime) -> dict[str, Any]:
         "monotonic": str(time.monotonic_ns()),
         "ntp": "unknown",
     }
+    return found | kernel_clock()
+
+
+def kernel_clock() -> dict[str, Any]:
+    """Whether the kernel holds its clock to be right, and how far it thinks it may be off."""
     state = _adjtimex()
-    if state is not None:
-        status, error = state
-        found["ntp"] = "not synchronized" if status & _STA_UNSYNC else "synchronized"
-        if not status & _STA_UNSYNC:
-            found["estimated_error_microseconds"] = error
-    return found
+    if state is None:
+        return {}
+    status, error = state
+    if status & _STA_UNSYNC:
+        return {"ntp": "not synchronized"}
+    return {"ntp": "synchronized", "estimated_error_microseconds": error}
 
 
 def _adjtimex() -> tuple[int, int] | None:

@@ -91,7 +91,7 @@ def prepare(
 
 def _remarks(found: Sources, selection: Selection) -> tuple[str, ...]:
     remarks = []
-    if not found.tree.wanted and not found.tree.children:
+    if found.asked and not (found.tree.wanted or found.tree.children):
         remarks.append("none of the sources is there; the bundle will record that and nothing else")
     absent = [lost for _, lost in selection.unresolved if lost.why == sets.NOT_INSTALLED]
     if absent:

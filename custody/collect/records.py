@@ -48,6 +48,7 @@ def acquisition(
         "definitions": _definitions(plan.selection),
         "homes_refused": list(plan.selection.homes.refused[:MOST_REFUSED_KEPT]),
         "sources": list(_asked(plan.sources.asked)),
+        "facts": collected.facts,
         "exclude": [metadata.text(os.fsencode(glob)) for glob in request.exclude],
         "max_size": request.max_size,
         "one_file_system": request.one_file_system,

@@ -22,6 +22,7 @@ class Request:
     :ivar sources: files, directories and globs, as asked for.
     :ivar sets: names of sets of paths, or files that hold one.
     :ivar root: where the file system is mounted that they are on; None for this host's own.
+    :ivar volatile: take the facts first that a reboot would end.
     :ivar exclude: globs of what to leave out.
     :ivar max_size: the largest file to read, in bytes.
     :ivar one_file_system: leave out mounts below a source.
@@ -33,6 +34,7 @@ class Request:
     sources: Sequence[str] = ()
     sets: Sequence[str] = ()
     root: Path | None = None
+    volatile: bool = False
     exclude: Sequence[str] = ()
     max_size: int | None = None
     one_file_system: bool = False
@@ -49,7 +51,7 @@ def check_words(request: Request) -> None:
 
     :raises UsageError: otherwise.
     """
-    if not (request.sources or request.sets):
+    if not (request.sources or request.sets or request.volatile):
         raise UsageError("collect", None, "no source is named", hint="custody collect SOURCE...")
     if not all(request.sources):
         raise UsageError(

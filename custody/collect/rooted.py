@@ -18,6 +18,9 @@ def image(request: Request, destination: Destination | None) -> Image:
     """
     if request.root is None:
         return HOST
+    if request.volatile:
+        why = "--volatile is about the running host, and --root is not; nothing was written"
+        raise UsageError("collect", request.root, why, hint="leave one of the two out")
     root = os.path.realpath(os.fsencode(request.root))
     if root == b"/":
         return HOST

@@ -34,7 +34,7 @@ from custody.compare.entries import (
 )
 from custody.compare.sides import described
 from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError, UsageError
-from custody.formats import bagit, canonical, inventory
+from custody.formats import bagit, canonical, inventory, names
 from custody.formats.inventory import Brief
 
 _KINDS = {
@@ -53,13 +53,20 @@ class Bundle:
         that are not beneath it are passed over.
     :param only: the one raw path that is wanted, if it is one.
     :param label: the path under which that one is matched.
+    :param facts: compare facts about the host too, which nothing but another bundle has.
     """
 
     kind = "bundle"
     records = True
 
     def __init__(
-        self, path: Path, base: bytes = b"", only: bytes | None = None, label: bytes = b""
+        self,
+        path: Path,
+        base: bytes = b"",
+        only: bytes | None = None,
+        label: bytes = b"",
+        *,
+        facts: bool = False,
     ) -> None:
         self.path = path
         self.name = str(path)
@@ -70,6 +77,7 @@ class Bundle:
         self._prefix = base + b"/"
         self._only = only
         self._label = label
+        self._facts = facts
         self._payload = _Payload(path)
 
     def entries(self, share: Share = EVERYTHING) -> Iterator[Entry]:
@@ -111,6 +119,8 @@ class Bundle:
         return entry
 
     def _relative(self, raw: bytes) -> bytes | None:
+        if names.is_fact(raw):
+            return raw if self._facts else None
         if self._only is not None:
             return self._label if raw == self._only else None
         if raw.startswith(self._prefix):

@@ -35,7 +35,7 @@ def choose(copy: Path, original: Path) -> Chosen:
         raise UsageError("compare", copy, "copy and original are one and the same path")
     of_copy, of_original = bundled.is_bundle(copy), bundled.is_bundle(original)
     if of_copy and of_original:
-        return Chosen(Bundle(copy), Bundle(original))
+        return Chosen(Bundle(copy, facts=True), Bundle(original, facts=True))
     if of_copy:
         bundle, side, remarks = _with_bundle(copy, original)
         return Chosen(bundle, side, remarks)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from custody.acquire import metadata
 from custody.acquire.metadata import Record
 from custody.acquire.walk import Listed
+from custody.formats import names
 
 FILE, DIRECTORY, LINK, SPECIAL = "a file", "a directory", "a symbolic link", "a special file"
 UNKNOWN = "not looked at"
@@ -39,6 +40,8 @@ def directory_key(raw: bytes) -> bytes:
 
 def other_key(raw: bytes) -> bytes:
     """The key of what is not a directory."""
+    if names.is_fact(raw):  # before everything that has a path
+        return b"\0" + raw
     parent, _, name = raw.rpartition(b"/")
     return directory_key(parent) + b"\x01" + name + b"\0"
 

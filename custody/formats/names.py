@@ -11,7 +11,9 @@ each name again from them.
   SHA-256 of the raw component;
 * a whole name over 1,024 bytes becomes ``data/=~long/`` and the SHA-256 of the raw path;
 * a piece of a watched file is ``data/=~pieces/``, its last component cut to 160 bytes, ``=~``, and
-  32 hex digits of the SHA-256 of its raw path, a zero byte and its generation.
+  32 hex digits of the SHA-256 of its raw path, a zero byte and its generation;
+* a fact about the host has no path of its own: its record says ``=~facts/`` and its name, and its
+  payload is ``data/`` and that.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from collections.abc import Iterable, Sequence
 
 PAYLOAD = "data"
 PIECES = f"{PAYLOAD}/=~pieces/"
+FACTS = "=~facts/"
 LONGEST_COMPONENT = 200
 LONGEST_NAME = 1_024
 _KEPT_PREFIX = 160
@@ -32,6 +35,7 @@ _UNSAFE = re.compile(rb"[^A-Za-z0-9._\-+,@~() ]|[. ]+\Z|\n", re.DOTALL)
 _DEVICE = re.compile(
     rb"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$) *(?:\.|\Z)", re.IGNORECASE | re.DOTALL
 )
+_FACT = re.compile(rb"=~facts/[a-z0-9][a-z0-9.-]{0,58}[a-z0-9]\Z")
 _PLAIN = re.compile(rb"[A-Za-z0-9._\-+,@~() ]*[A-Za-z0-9_\-+,@~()]\Z")
 
 
@@ -79,6 +83,26 @@ def piece_name(raw_path: bytes, generation: str) -> str:
     last = raw_path.rpartition(b"/")[2]
     digest = hashlib.sha256(raw_path + b"\0" + generation.encode()).hexdigest()[:32]
     return f"{PIECES}{_kept(encode(last))}=~{digest}"
+
+
+def fact_path(name: str) -> str:
+    """What stands for the path of a fact about the host; no path of a host begins so."""
+    return f"{FACTS}{name}"
+
+
+def fact_name(name: str) -> str:
+    """The name below the bag of a fact about the host."""
+    return f"{PAYLOAD}/{FACTS}{name}"
+
+
+def is_fact(raw_path: bytes) -> bool:
+    """Whether a record is about a fact, by its path."""
+    return raw_path.startswith(FACTS.encode())
+
+
+def is_fact_name(raw_path: bytes) -> bool:
+    """Whether the path of a fact's record is one that a fact can have."""
+    return _FACT.match(raw_path) is not None
 
 
 def fold(component: bytes) -> str:

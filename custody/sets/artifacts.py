@@ -1,7 +1,7 @@
 """ForensicArtifacts definitions, where they are installed.
 
-They are read as data (``artifacts/data/*.yaml``): first from a frozen copy beside this module,
-which a portable build has, else from the package ``artifacts``.  Nothing of it is executed.  One
+They are read as data (``artifacts/data/*.yaml`` of the package ``artifacts``, of which a portable
+build has just these and their licence).  Nothing of it is executed.  One
 definition is cut out of its file by its name and parsed alone, because all of them take seconds.
 Format: the ForensicArtifacts style guide.
 """
@@ -22,7 +22,6 @@ _LINUX = "Linux"
 _DEEPEST = 8  # groups within groups
 _MOST_PATHS = 10_000
 _NAMED = re.compile(rb"^name: *['\"]?([A-Za-z0-9_-]+)['\"]? *$", re.MULTILINE)
-_FROZEN = Path(__file__).parent / "frozen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,6 @@ def repository() -> Repository | None:
 
 
 def _folder() -> tuple[Path | None, str]:
-    if _FROZEN.is_dir():
-        return _FROZEN, "ForensicArtifacts, frozen copy"
     spec = util.find_spec("artifacts")
     for place in (spec.submodule_search_locations or ()) if spec else ():
         folder = Path(place) / "data"

@@ -220,7 +220,8 @@ EVENT = {"_type": "https://in-toto[.]io/Statement/v1", "predicateType": "urn:cus
 HEAD = {"origin": str, "size": int, "root": SHA256}
 OPENED = {"format": "custody[.]case/1", **several("case created origin title", str)}
 ACQUISITION = {"schema": "custody[.]acquisition/v1", "*": object, "files": int, "bytes": int,
-               "outcomes?": dict, **several("collector host clock tool definitions? read_on?", dict),
+               "outcomes?": dict, "facts?": list,
+               **several("collector host clock tool definitions? read_on?", dict),
                "sets?": [{"name": str, "version": int, "sha256": SHA256, "unresolved?": list, "*": object}],
                **several("bundle started finished case? evidence_number? description? authority?", str),
                **several("root? root_b64?", str)}
@@ -396,7 +397,7 @@ class Walk:
     """The walk made again: parents before children, files and then directories, ascending."""
     def __init__(self):
         self.open, self.names, self.last, self.payloads = [b""], {b"": []}, {b"": (b"", False)}, []
-        self.counts, self.has_pieces = Counter(), False
+        self.counts, self.has_pieces, self.facts = Counter(), False, [b""]
 
     def take(self, record):
         kind, raw, has = record["outcome"], exact(record, "path"), "payload" in record
@@ -411,8 +412,16 @@ class Walk:
         need(not has or "sha256" in record and kind in SIZES and None not in sizes, "a payload undigested")
         need(not has or (fits(kind, piece[1] + piece[2], *sizes) if is_piece else SIZES[kind](*sizes)),
              "sizes that do not lead to its outcome")
+        if raw[:8] == b"=~facts/":
+            self.payloads += [(raw, b"", raw[8:], False, record)] if has else []
+            self.facts.append(raw)
+            return need(self.facts[-2] < raw and len(self.facts) == 1 + sum(self.counts.values())
+                        and kind in ("collected", "empty", "unreadable", "limit-skipped")
+                        and re.fullmatch(rb"[a-z0-9][a-z0-9.-]{0,58}[a-z0-9]", raw[8:])
+                        and not is_piece and "rotated_from" not in record, "no fact, or not in its place")
         if kind == "missing":
-            return need(sum(self.counts.values()) == self.counts[kind], "a missing source too late")
+            return need(sum(self.counts.values()) == self.counts[kind] + len(self.facts) - 1,
+                        "a missing source too late")
         parent, _, name = raw.rpartition(b"/")
         if raw in (self.open[-1], b"/") and not has:
             return need(not self.names[self.open[-1]] and (kind == "unreadable" or (raw == b"/" and
@@ -451,6 +460,8 @@ class Walk:
             expected = written[parent] + "/" + component(name, moved or name in twins[parent])
             if len(expected) > 1024:
                 expected = "data/=~long/" + sha256(raw)
+            if raw[:8] == b"=~facts/":
+                expected = "data/" + raw.decode()
             if "generation" in record:
                 digest = sha256(raw + b"\0" + record["generation"].encode())
                 expected = "data/=~pieces/" + component(name, True, digest)

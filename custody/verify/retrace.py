@@ -59,9 +59,14 @@ class Retrace:
         root.component, root.lead = names.PAYLOAD, names.PAYLOAD + "/"
         self._frames = [root]
         self._begun = False
+        self._fact: bytes | None = b""  # the last one; None when something else came
 
     def take(self, record: Brief) -> None:
         """The next record of the inventory."""
+        if names.is_fact(record.raw):
+            self._take_fact(record)
+            return
+        self._fact = None
         if record.outcome == outcomes.MISSING:
             if self._begun:
                 self._wrong(record, "before all others", "a missing source after the walk began")
@@ -81,6 +86,21 @@ class Retrace:
             self._wrong(record, "a directory before what is in it", "the order is not a walk's")
             return
         self._enter(self._frames[-1], record, name)
+
+    def _take_fact(self, record: Brief) -> None:
+        """Facts about the host come first, in the order of their names."""
+        plain = record.moved_from is None and record.piece is None
+        if not (plain and names.is_fact_name(record.raw) and record.outcome in _OF_FACTS):
+            self._wrong(record, "a fact", "no fact that is taken from a host")
+            return
+        if self._fact is None or record.raw <= self._fact:
+            self._wrong(record, "facts first, names ascending", "a fact out of its order")
+            return
+        self._fact = record.raw
+        expected = f"{names.PAYLOAD}/{record.raw.decode('ascii')}"
+        if record.payload not in (None, expected):
+            why = "the payload's name is not that of the fact"
+            self._found(record.payload or "", expected, record.payload or "", why)
 
     def finish(self) -> None:
         """The inventory has ended."""
@@ -293,6 +313,9 @@ def _piece_problem(record: Brief, piece: Piece) -> str:
     return f"{record.size} bytes from {piece.offset}, of {record.before}, then {record.after}"
 
 
+_OF_FACTS = frozenset(
+    (outcomes.COLLECTED, outcomes.EMPTY, outcomes.UNREADABLE, outcomes.LIMIT_SKIPPED)
+)
 _ALWAYS_PAYLOAD = frozenset((outcomes.COLLECTED, outcomes.GREW, outcomes.EMPTY, outcomes.TRUNCATED))
 _WITH_PAYLOAD = _ALWAYS_PAYLOAD | {
     outcomes.CHANGED, outcomes.ROTATED, outcomes.LIMIT_SKIPPED, outcomes.UNREADABLE,

@@ -239,6 +239,8 @@ def _problems(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         for name in ("definitions", "read_on")
         if not isinstance(record.get(name, {}), dict)
     ]
+    if not isinstance(record.get("facts", []), list):
+        wrong.append(("facts", "a list"))
     chosen = record.get("sets", [])
     if not (isinstance(chosen, list) and all(map(_is_set, chosen))):
         wrong.append(("sets", "name, version and sha256 of each"))
