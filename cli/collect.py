@@ -20,8 +20,10 @@ from . import (
     exit_codes,
     figures,
     ledger_where,
+    manners,
     options,
     record_file,
+    said,
     stamping,
 )
 from .collect_stamps import Stamps
@@ -87,6 +89,14 @@ IncidentOption = Annotated[
         metavar="FILE", help="Attach this incident record, and who must be told, to the bundle."
     ),
 ]
+SinceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="TIME",
+        help="Leave out files not changed since, such as 2026-11-21T21:14-06:00.",
+        show_default=False,
+    ),
+]
 OneFileSystemOption = Annotated[
     bool, typer.Option("--one-file-system", help="Leave out other file systems below a source.")
 ]
@@ -130,7 +140,10 @@ def collect(
     collector: CollectorOption = "",
     exclude: ExcludeOption = None,
     max_size: MaxSizeOption = "",
+    since: SinceOption = "",
     one_file_system: OneFileSystemOption = False,
+    rate: manners.RateOption = "",
+    nice: manners.NiceOption = 0,
     incident: IncidentOption = None,
     tsa: stamping.TsaOption = None,
     tsa_timeout: stamping.TimeoutOption = stamping.SECONDS,
@@ -144,10 +157,12 @@ def collect(
     directory (--output DIR): signed with a key made for this one collection and thrown away.
     Exit 3 means: done, and some paths have recorded gaps.
     """
+    from custody import clock
     from custody import collect as workflow
 
     from . import passphrase
 
+    manners.be_nice(nice)
     request = _request(
         workflow.Request(
             sources=tuple(source or ()),
@@ -156,6 +171,9 @@ def collect(
             volatile=volatile,
             exclude=tuple(exclude or ()),
             max_size=options.size("--max-size", max_size),
+            since=said.moment("--since", since, clock.now()) if since else None,
+            rate=options.size("--rate", rate) or 0,
+            nice=nice,
             one_file_system=one_file_system,
             note=options.plain_text("--note", note),
             authority=options.plain_text("--authority", authority),
@@ -187,8 +205,6 @@ def collect(
         plan = workflow.prepare(request, destination, progress=progress)
     for text in plan.remarks:
         console.warning(text)
-    from custody import clock
-
     with console.Progress("collecting") as progress:
         collected = workflow.run(
             plan,

@@ -14,7 +14,7 @@ import typer
 
 from custody.errors import CustodyError, UsageError
 
-from . import console, desk, exit_codes, figures, options, watch_unit
+from . import console, desk, exit_codes, figures, manners, options, watch_unit
 from .frame import Verb
 from .watch_alarms import Commands
 
@@ -40,12 +40,6 @@ EveryOption = Annotated[
 ]
 SizeOption = Annotated[
     str, typer.Option("--size", metavar="SIZE", help="Seal sooner when so much is new.")
-]
-RateOption = Annotated[
-    str, typer.Option(metavar="SIZE", help="Read at most so much a second.", show_default=False)
-]
-NiceOption = Annotated[
-    int, typer.Option(metavar="N", help="Lower our priority by so much; 0 leaves it.")
 ]
 OnAlarmOption = Annotated[
     str,
@@ -82,8 +76,8 @@ def watch(
     source: SourceArgument = None,
     every: EveryOption = "30s",
     size: SizeOption = "32M",
-    rate: RateOption = "",
-    nice: NiceOption = 5,
+    rate: manners.RateOption = "",
+    nice: manners.NiceOption = 5,
     on_alarm: OnAlarmOption = "",
     exclude: ExcludeOption = None,
     one_file_system: OneFileSystemOption = False,
@@ -147,7 +141,7 @@ def watch(
             rate=fastest,
             files=_most_files(),
         )
-        _be_nice(nice)
+        manners.be_nice(nice)
         told = _Told(command, home / "status.json")
         running = Watch(request, keeper, settings, told, clock.now)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -202,11 +196,6 @@ def _most_files() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return max(64, wanted // 2)
-
-
-def _be_nice(nice: int) -> None:
-    if nice:
-        os.nice(nice)
 
 
 class _Told:

@@ -30,7 +30,9 @@ LAYERS = {
     "custody.clock": GROUND,
     "custody.findings": GROUND,
     "custody.ordered": GROUND,
+    "custody.pace": GROUND,  # so many bytes a second
     "custody.posting": GROUND,
+    "custody.priority": GROUND,
     "custody.pump": GROUND,
     "custody.reading": GROUND,
     "custody.visible": GROUND,  # what came from evidence, harmless to look at
@@ -78,6 +80,7 @@ LAYERS = {
     "custody.transfer": WORKFLOW,
     "custody.watch": WORKFLOW,
     "custody.forms": WORKFLOW,
+    "custody.stick": WORKFLOW,  # laid out at the desk for a responder
     "custody.report": WORKFLOW,
     "custody.cli": CLI,
 }

@@ -21,8 +21,9 @@ from typing import Self
 from custody import durable, pump
 from custody.acquire import metadata, outcomes
 from custody.acquire.metadata import Accounts, Record
-from custody.acquire.rules import LARGEST_FILE, Left, Rules
+from custody.acquire.rules import LARGEST_FILE, Rules
 from custody.acquire.walk import Batch, Listed, Place, error_fields, failed, outcome_of
+from custody.pace import Pace
 from custody.pump import Copied, Pump
 
 LARGEST_ENDLESS = 16 << 20
@@ -59,6 +60,7 @@ class Reader:
         self._rules = rules
         self._accounts = accounts
         self._tick = tick
+        self._pace = Pace(rules.rate)
         self._open = ExitStack()
         self._pump: Pump | None = None
 
@@ -120,14 +122,10 @@ class Reader:
         """
         if not stat.S_ISREG(status.st_mode):
             return self._special(directory, path, name, status)
-        left = self._left(status)
+        left = self._rules.left(status)
         if left is None:
             return None
         return self._settled(path, status, left.outcome) | {"remark": left.reason}
-
-    def _left(self, status: os.stat_result) -> Left | None:
-        own = self._rules.own((status.st_dev, status.st_ino))
-        return own or self._rules.too_large(status.st_size)
 
     def _settled(self, path: bytes, status: os.stat_result, outcome: str) -> Record:
         return {
@@ -164,7 +162,7 @@ class Reader:
         before = os.fstat(fd)
         if not stat.S_ISREG(before.st_mode):  # swapped between the look and the opening
             return self._settled(path, before, outcomes.SPECIAL)
-        left = self._left(before)  # it may be another file than the one looked at
+        left = self._rules.left(before)  # it may be another file than the one looked at
         if left is not None:
             return self._settled(path, before, left.outcome) | {"remark": left.reason}
         record = {
@@ -227,11 +225,11 @@ class Reader:
             return self._copy_whole(fd, payload, size)
         if self._pour is not None:
             take = self._pour(payload, size)
-            copied = self._large().copy(fd, None, size, self._tick, take)
+            copied = self._large().copy(fd, None, size, self._paced(), take)
             return copied, os.fstat(fd)
         target = self._create(payload, True)
         try:
-            copied = self._large().copy(fd, target, size, self._tick)
+            copied = self._large().copy(fd, target, size, self._paced())
             return copied, os.fstat(fd)
         finally:
             os.close(target)
@@ -243,6 +241,7 @@ class Reader:
         is judged by the very look that is recorded, so that the record agrees with itself.
         """
         data, error = _read_up_to(fd, size or LARGEST_ENDLESS)
+        self._pace.spend(len(data))
         after = os.fstat(fd)
         if size == 0 and after.st_size > 0:
             data = b""
@@ -254,6 +253,18 @@ class Reader:
         finally:
             os.close(target)
         return Copied(len(data), hashlib.sha256(data).hexdigest(), error), after
+
+    def _paced(self) -> Tick:
+        """Tells how far a large file is, and keeps to the rate."""
+        before = 0
+
+        def tick(done: int) -> None:
+            nonlocal before
+            self._pace.spend(done - before)
+            before = done
+            self._tick(done)
+
+        return tick
 
     def _large(self) -> Pump:
         """The pump, with its threads and buffers, from the first large file on."""

@@ -6,8 +6,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from fnmatch import translate
 
+from custody import clock
 from custody.acquire import mounts
 from custody.acquire.mounts import Mount
 from custody.formats import canonical
@@ -31,6 +33,8 @@ class Rules:
 
     :ivar exclude: globs; with a slash they match the whole path, without one any name.
     :ivar max_size: the largest file to read, in bytes; None for no limit.
+    :ivar since: leave out files that were not changed since; None for no limit.
+    :ivar rate: how many bytes to read a second; 0 for no limit.
     :ivar one_file_system: leave out every mount below a source.
     :ivar destinations: (device, inode) of directories being written to.
     :ivar secrets: (device, inode) of the directories and files that hold our own keys and
@@ -41,6 +45,8 @@ class Rules:
 
     exclude: Sequence[str] = ()
     max_size: int | None = None
+    since: datetime | None = None
+    rate: int = 0
     one_file_system: bool = False
     destinations: frozenset[tuple[int, int]] = frozenset()
     secrets: frozenset[tuple[int, int]] = frozenset()
@@ -80,6 +86,27 @@ class Rules:
         if mount.kind in mounts.KERNEL:
             return Left("not-local", f"kernel file system ({mount.kind}); name it to collect it")
         return None
+
+    def left(self, status: os.stat_result) -> Left | None:
+        """Whether a regular file is not to be read, and why."""
+        return (
+            self.own((status.st_dev, status.st_ino))
+            or self.too_old(status)
+            or self.too_large(status.st_size)
+        )
+
+    def too_old(self, status: os.stat_result) -> Left | None:
+        """Whether ``--since`` leaves a file out.
+
+        Times of content can be set back by whoever may write to a file, and that sets the time
+        of its inode: a file counts as changed by the later of the two.
+        """
+        if self.since is None:
+            return None
+        changed = max(status.st_mtime_ns, status.st_ctime_ns)
+        if changed >= int(self.since.timestamp()) * 1_000_000_000:
+            return None
+        return Left("excluded", f"not changed since {clock.rfc3339(self.since)}")
 
     def too_large(self, size: int) -> Left | None:
         """Whether a file is over ``--max-size``, or larger than a record can say."""

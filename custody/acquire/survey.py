@@ -81,7 +81,7 @@ def _one(step: Batch, listed: Listed, rules: Rules, survey: Survey, *, readable:
     if not stat.S_ISREG(status.st_mode):
         return record | {"outcome": outcomes.SPECIAL}
     record["size"] = min(status.st_size, LARGEST_FILE)
-    left = rules.own((status.st_dev, status.st_ino)) or rules.too_large(status.st_size)
+    left = rules.left(status)
     if left is not None:
         return record | {"outcome": left.outcome, "remark": left.reason}
     survey.files += 1

@@ -71,6 +71,8 @@ def prepare(
     rules = Rules(
         exclude=tuple(request.exclude),
         max_size=request.max_size,
+        since=request.since,
+        rate=request.rate,
         one_file_system=request.one_file_system,
         destinations=own(destination) if destination else frozenset(),
         secrets=identities(request.secrets),

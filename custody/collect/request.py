@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from custody.acquire.rules import LARGEST_FILE
@@ -25,6 +26,9 @@ class Request:
     :ivar volatile: take the facts first that a reboot would end.
     :ivar exclude: globs of what to leave out.
     :ivar max_size: the largest file to read, in bytes.
+    :ivar since: leave out files that were not changed since.
+    :ivar rate: how many bytes to read a second; 0 for no limit.
+    :ivar nice: by how much the priority was lowered, for the record.
     :ivar one_file_system: leave out mounts below a source.
     :ivar command: the command line, without secrets, for the record.
     :ivar secrets: our own keys and passphrases, which are left out wherever they lie.
@@ -37,6 +41,9 @@ class Request:
     volatile: bool = False
     exclude: Sequence[str] = ()
     max_size: int | None = None
+    since: datetime | None = None
+    rate: int = 0
+    nice: int = 0
     one_file_system: bool = False
     note: str = ""
     authority: str = ""
