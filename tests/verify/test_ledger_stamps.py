@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -73,6 +74,23 @@ def test_a_stamp_over_the_ledger_dates_what_is_below(case: Path, authority: Auth
         assert found.verdict == verdict
         assert status(found)[8] == "ok"
     assert found.clocks.authority[0].of == "checkpoint"
+
+
+def test_a_bundle_that_was_taken_in_is_dated_by_its_intake(
+    bag: Path, case: Path, authority: Authority
+) -> None:
+    """The intake's entry pins the statement, so a stamp above that entry dates its signature."""
+    sealed = places.statement_of(bag)
+    name = sealed.event.words["item"]
+    shutil.copytree(bag, case / "bundles" / name)
+    pinned = hashlib.sha256(sealed.data).hexdigest()
+    details = {"from": {"name": "A host"}, "bundle": name, "statement": pinned}
+    stamp_ledger(case, authority, NOW + DAY, entered=False)
+    enter(case, Event("received", NOW, ACTOR, (), {"item": name}, None, details))
+    trust = believing(trusting(SIGNER, revoked_at=NOW + 2 * DAY), authority)
+    assert check_case(case, trust).verdict == "cannot-verify"  # stamped before it came
+    stamp_ledger(case, authority, NOW + DAY, entered=False)
+    assert check_case(case, trust).verdict == "ok"
 
 
 def test_entries_after_the_stamp_are_not_dated(case: Path, authority: Authority) -> None:

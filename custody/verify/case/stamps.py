@@ -50,7 +50,8 @@ class LedgerTime:
         """The entries, once they have been read: which tokens and statements they name."""
         self._entries = entries
         self._entered = {digest: index for digest, (index, _) in entries.tokens.items()}
-        for digests in entries.sealed.values():
+        # An intake's entry has the statement's digest, so the statement is older than that, too.
+        for digests in (*entries.sealed.values(), *entries.handovers.taken_in.values()):
             for digest, index in digests.items():
                 self._statements[digest] = min(index, self._statements.get(digest, index))
         self._lasting = self.bounds.lasting(self._entered, self._now)
