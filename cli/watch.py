@@ -109,8 +109,8 @@ def watch(
         note=options.plain_text("--note", note),
         authority=options.plain_text("--authority", authority),
         command=tuple(sys.argv),
-        # Our own notes would be news after every seal, and so make the next one.
-        secrets=(*passphrase.secrets(passphrase_file, passphrase_fd), options.home() / "watch"),
+        # What we write there at every seal would be news, and so make the next one.
+        secrets=(*passphrase.secrets(passphrase_file, passphrase_fd), options.home()),
     )
     check_words(request)
     seconds = _duration(every)

@@ -132,6 +132,10 @@ class Custody:
             pytest.fail(f"{self.program} is not installed: run the tests with make test")
         return [str(self.program), *map(os.fspath, args)]
 
+    def as_user(self, user: OrdinaryUser | None, command: Sequence[str]) -> list[str]:
+        """A command as that user, if there is one, for the same tests."""
+        return as_user(user, command) if user else list(command)
+
     def environment(self, user: OrdinaryUser | None = None) -> dict[str, str]:
         """Ours, without anything that would steer custody, and with homes in the test's folder."""
         steering = ("CUSTODY_", "XDG_", "PYTHON", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from custody.watch.followed import READ, Followed
-from custody.watch.prefix import changed
+from custody.watch.prefix import BLOCK
 
 _OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b".gz": gzip.open,
@@ -32,9 +32,7 @@ def copied_from(fd: int, size: int, known: Iterable[Followed]) -> Followed | Non
     fit = [item for item in known if item.whole is not None and 0 < item.end <= size]
     digest, offset, longest = hashlib.sha256(), 0, None
     try:
-        heads = {item.samples.head for item in fit if item.samples.head is not None}
-        other = {head for head in heads if changed(fd, [head]) is not None}
-        likely = [item for item in fit if item.samples.head not in other]
+        likely = _beginning_alike(fd, fit)
         for item in sorted(likely, key=lambda item: item.end):  # one reading serves them all
             offset = _take_in(digest, fd, offset, item.end)
             if digest.digest() == item.digest():
@@ -42,6 +40,18 @@ def copied_from(fd: int, size: int, known: Iterable[Followed]) -> Followed | Non
     except OSError:
         return None
     return longest
+
+
+def _beginning_alike(fd: int, items: list[Followed]) -> list[Followed]:
+    """Those of *items* whose first bytes the open file has; they are read once for all of them.
+
+    :raises OSError: if it cannot be read.
+    """
+    first = os.pread(fd, BLOCK, 0)
+    heads = {item.samples.head for item in items if item.samples.head is not None}
+    digests = {n: hashlib.sha256(first[:n]).digest() for n in {head.length for head in heads}}
+    other = {head for head in heads if digests[head.length] != head.digest}
+    return [item for item in items if item.samples.head not in other]
 
 
 def compressed_from(path: bytes, fd: int, known: Iterable[Followed]) -> Followed | None:
@@ -62,8 +72,8 @@ def compressed_from(path: bytes, fd: int, known: Iterable[Followed]) -> Followed
                 while length <= longest and (data := plain.read(READ)):
                     digest.update(data)
                     length += len(data)
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error):
-        return None  # not finished yet, or not what its name says
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, MemoryError):
+        return None  # not finished yet, not what its name says, or made to need all there is
     return next(
         (item for item in items if item.end == length and item.digest() == digest.digest()),
         None,

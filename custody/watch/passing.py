@@ -38,7 +38,7 @@ class Passes:
         self._places: dict[Identity, list[bytes]] = {}
         self._at: dict[bytes, Identity] = {}
         self._fresh: list[tuple[bytes, int]] = []
-        self._closed: list[bytes] = []
+        self._closed: set[bytes] = set()
         self._absent: set[bytes] = set()  # sources that are not there
         self._absent_before: set[bytes] = set()
         self._waiting: dict[Identity, float] = {}  # perhaps a copy: since when
@@ -50,7 +50,7 @@ class Passes:
 
         :raises OSError: if that could not be finished; nothing is concluded from half a pass.
         """
-        self._places, self._at, self._closed = {}, {}, []
+        self._places, self._at, self._closed = {}, {}, set()
         self._absent_before, self._absent = self._absent, set()
         self.follower.directories = {}
         try:
@@ -82,7 +82,7 @@ class Passes:
             self.follower.directories[path] = record
             return
         if outcome in (outcomes.UNREADABLE, outcomes.NOT_LOCAL):
-            self._closed.append(path)
+            self._closed.add(path)
         if outcome == outcomes.MISSING:
             self._absent.add(path)
             if not self._first and path not in self._absent_before:
@@ -129,7 +129,7 @@ class Passes:
         try:
             fd = open_quietly(seen.directory, seen.name)
         except OSError as err:
-            self._closed.append(seen.path)
+            self._closed.add(seen.path)
             self.follower.note(seen.path, unopened(seen, err, self.accounts))
             return None
         status = os.fstat(fd)
@@ -296,4 +296,8 @@ class Passes:
 
     def _is_closed(self, path: bytes) -> bool:
         """Whether it lies where this pass could not look."""
-        return any(path == closed or path.startswith(closed + b"/") for closed in self._closed)
+        while path:
+            if path in self._closed:
+                return True
+            path = path.rpartition(b"/")[0]
+        return b"/" in self._closed

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import lzma
 import os
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_watch_following import records
@@ -159,3 +162,69 @@ def test_a_ledger_that_is_kept_by_another_process_stops_nobody_from_looking(
 def list_pending(case: Path) -> list[str]:
     """The bundles without a receipt."""
     return [b.name for b in (case / "bundles").iterdir() if not any(b.glob("seal/receipts/*"))]
+
+
+def test_what_a_watch_writes_for_itself_is_no_news(
+    watch: Start, custody: Any, case: Path, logs: Path
+) -> None:
+    """Its notes change with every seal; where they lie in what is watched, they make no other."""
+    append(logs / "auth.log", b"one\n")
+    it = watch(custody.home)
+    it.until(lambda one: one.events)
+    it.passes(4)
+    it.stop()
+    assert len(list((case / "bundles").iterdir())) == 1
+
+
+def test_a_packed_file_that_needs_all_memory_ends_nothing(
+    watch: Start, logs: Path, restored: Restore
+) -> None:
+    """An .xz file of some bytes may ask for 4 GiB; it is then collected as it is."""
+    if shutil.which("prlimit") is None:
+        pytest.skip("prlimit is not installed")
+    packed, old = bytearray(lzma.compress(b"one\n" * 1_000)), logs / "auth.log.1"
+    at = packed.index(b"\x21\x01") + 2  # the size of the dictionary, in the block's header
+    packed[at] = 40
+    header = packed[12 : 12 + 4 * packed[12] + 4]
+    packed[12 + len(header) - 4 : 12 + len(header)] = zlib.crc32(header[:-4]).to_bytes(4, "little")
+    with pytest.raises((MemoryError, lzma.LZMAError)):
+        lzma.LZMADecompressor(memlimit=1 << 30).decompress(bytes(packed))
+    append(old, b"one\n" * 1_000)
+    it = watch(prefix=("prlimit", f"--as={3 << 30}"))
+    it.sealed(4_000)
+    (logs / "auth.log.1.xz").write_bytes(packed)
+    it.sealed(4_000 + len(packed))
+    it.stop()
+    assert restored(logs / "auth.log.1.xz") == [bytes(packed)]
+
+
+def test_a_directory_that_may_not_be_read_any_more_has_lost_nothing(
+    custody: Any, ordinary_user: Any
+) -> None:
+    """An ordinary user watches what they may read; what is closed to them is not called deleted."""
+    home = ordinary_user.home
+    case, logs = home / "case", home / "logs"
+    custody(
+        "init", case, "--number", "W-3", "--title", "t", "--person", "Somebody",
+        "--no-passphrase", user=ordinary_user, exit_code=0,
+    )  # fmt: skip
+    inner = logs / "inner"
+    inner.mkdir(parents=True)
+    append(inner / "auth.log", b"one\n")
+    for path in (logs, inner, inner / "auth.log"):
+        os.chown(path, ordinary_user.uid, ordinary_user.gid)
+    it = Watching(custody, case, logs, user=ordinary_user)
+    try:
+        it.sealed(4)
+        inner.chmod(0)
+        it.passes(4)
+        append(inner / "auth.log", b"two\n")
+        it.sealed(8)
+        inner.chmod(0o700)
+        append(inner / "other.log", b"three\n")
+        os.chmod(inner / "other.log", 0o644)
+        it.sealed(14)
+    finally:
+        it.stop()
+    assert it.alarms == []
+    custody("verify", case, user=ordinary_user, exit_code=0)

@@ -21,11 +21,13 @@ PATIENCE = 60.0  # how long a loaded machine may take before a test gives up
 class Watching:
     """A running ``custody watch``: its events and alarms, in the order in which it told them."""
 
-    def __init__(self, custody: Any, case: Path, *args: Any, prefix: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, custody: Any, case: Path, *args: Any, prefix: tuple[str, ...] = (), user: Any = None
+    ) -> None:
         command = custody.command("watch", "--every", "1s", *args, "--case", case, "--nice", "0")
         self.process = subprocess.Popen(
-            [*prefix, *command],
-            env=custody.environment(),
+            [*prefix, *custody.as_user(user, command)],
+            env=custody.environment(user),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
