@@ -137,11 +137,12 @@ def schema() -> None:
 def _show_check(file: Path) -> None:
     found = record_file.assessed(file, None)
     needs = dict.fromkeys(name for duty in found.duties for name in duty.needs)
-    console.result(console.OK, " ", file, f": {len(found.facts.known)} facts")
+    known = len(found.facts.known)
+    console.result(console.OK, " ", file, f": {known} {'fact' if known == 1 else 'facts'}")
     for one in found.contradictions:
         console.warning(f"contradiction: {one.text} ({', '.join(one.facts)})")
     if needs:
-        console.result("still decisive:")
+        console.result("not known, and an answer depends on it:")
         for name in needs:
             console.result("  ", name)
     console.remark(f"next: custody obligations {shlex.quote(str(file))}")

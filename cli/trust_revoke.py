@@ -84,10 +84,25 @@ def revoke(
         console.remark(f"nothing to do: {folder} says so already")
     elif not is_listed:
         console.remark("nobody trusted this key here; no desk can vouch for it from now on")
+    _say_if_own(fingerprint)
     console.result("revoked     ", fingerprint)
     console.result("from        ", clock.rfc3339(moment))
     if entry is not None:
         console.result(f"ledger      entry {entry}")
+
+
+def _say_if_own(fingerprint: str) -> None:
+    """Who revokes a key of their own has to know who can say so to others now."""
+    from custody.identity.keys import KeyFolder
+
+    own = KeyFolder(options.home() / "keys").list()
+    name = next((item.name for item in own if item.key.fingerprint() == fingerprint), None)
+    if name is not None:
+        console.warning(
+            f'"{name}" is a key of your own: it signs nothing more here; in a case, another'
+            " desk's key says that it is revoked: custody trust revoke KEY --at TIME --case DIR"
+            " --key NAME"
+        )
 
 
 def _moment(text: str | None, now: datetime) -> datetime:

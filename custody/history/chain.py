@@ -111,7 +111,7 @@ class Chain:
         if known and giver != persons.NOBODY:
             self._require_holder(step, track, giver)
         if text(step.details, "verdict") == "failed":
-            why = f"what was received as {step.label} is not what was sealed; it is kept apart"
+            why = f"what was brought as {step.label} is not what it should be; it is kept apart"
             self._gaps.append(gaps.gap(gaps.DIFFERS, step, why))
         elif track.holder is None or _is_return(step, track):
             self._comes_back(step, track, giver)

@@ -31,6 +31,9 @@ def _recorded(event: Event, label: str, *, on_paper: bool) -> str:
 def _received(details: Mapping[str, Any], label: str) -> str:
     giver = persons.read(details.get("from"))
     by = f" from {persons.written(giver)}" if giver != persons.NOBODY else ""
+    if text(details, "verdict") == "failed":
+        why = text(details, "why")
+        return f"{label} brought{by}, and kept apart{f': {why}' if why else ''}"
     again = "; it was held already" if details.get("already_held") is True else ""
     if text(details, "copy"):
         return f"{label} came back{by}"

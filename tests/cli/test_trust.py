@@ -267,7 +267,8 @@ def test_a_ledger_s_key_is_not_revoked_as_a_signer(custody: Any, tmp_path: Path)
 def test_a_key_that_its_owner_revoked_signs_nothing(custody: Any, tmp_path: Path) -> None:
     """Said before anything is read or written."""
     custody("key", "new", "sam", "--no-passphrase", exit_code=0)
-    custody("trust", "revoke", "sam", "--at", "2026-01-01T00:00:00Z", exit_code=0)
+    done = custody("trust", "revoke", "sam", "--at", "2026-01-01T00:00:00Z", exit_code=0)
+    assert 'warning: "sam" is a key of your own: it signs nothing more here' in done.stderr
     done = custody("init", tmp_path / "case", "--no-passphrase", "--key", "sam", exit_code=2)
     assert "you revoked it, from 2026-01-01T00:00:00Z on" in done.stderr
     assert not (tmp_path / "case").exists()

@@ -279,8 +279,10 @@ def test_entered_before_it_was_received(bench: Bench) -> None:
 def test_what_differs_is_kept_apart(bench: Bench) -> None:
     """A bundle that comes in and is not what was sealed is a gap, and nobody holds it by that."""
     bench.take_in()
-    bench.take_in(details={"already_held": True, "verdict": "failed"})
+    why = "signed by H. Ost, and not by the signer you named"
+    bench.take_in(details={"already_held": True, "verdict": "failed", "why": why})
     assert bench.gaps() == [(gaps.DIFFERS, (2,))]
+    assert bench.told().steps[-1].summary.endswith(f", and kept apart: {why}")
 
 
 def test_received_before_it_was_released(bench: Bench) -> None:
