@@ -167,6 +167,11 @@ def _own_key(
         now=now,
     )
     console.remark(f"made a signing key for you: {folder.path(made.stored.name)}")
+    if not person:
+        console.warning(
+            f'nobody is named as its holder: entries are signed by "{name}"; --person "..." and'
+            " --organization with custody init, or custody key new first, say who that is"
+        )
     if secret is None:
         console.warning("the keys are not encrypted: whoever can read them can sign as you")
     return made.stored
