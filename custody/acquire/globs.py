@@ -41,9 +41,18 @@ class Pattern:
         """Whether it names one path and nothing else."""
         return not any(MAGIC.search(os.fsdecode(part)) for part in self.parts)
 
-    def expand(self, image: Image) -> list[bytes]:
-        """Every path that fits, sorted."""
-        return sorted(_Search(image, self.parts, bounded=True).run(image.real(self.base)))
+    def expand(self, image: Image, avoided: set[bytes]) -> list[bytes]:
+        """Every path that fits, sorted.
+
+        :param avoided: gains the remote directories that were not looked into.
+        """
+        if image.is_remote(self.base):
+            avoided.add(self.base)
+            return []
+        search = _Search(image, self.parts, bounded=True)
+        found = sorted(search.run(image.real(self.base)))
+        avoided |= search.avoided
+        return found
 
 
 def expand(pattern: str, image: Image = HOST) -> Iterator[bytes]:
@@ -69,6 +78,7 @@ class _Search:
         self._bounded = bounded
         self._found: set[bytes] = set()
         self._todo: list[_State] = []
+        self.avoided: set[bytes] = set()
 
     def run(self, base: bytes) -> set[bytes]:
         seen: set[_State] = set()
@@ -88,6 +98,9 @@ class _Search:
         return self._found
 
     def _enter(self, path: bytes, index: int) -> None:
+        if self._bounded and path in self._image.remote:
+            self.avoided.add(path)
+            return
         across = self._across(index)
         self._todo.append((path, index, across or 0))
 
@@ -104,6 +117,9 @@ class _Search:
 
     def _step(self, path: bytes, index: int) -> None:
         """A component without a pattern: one look, through no link."""
+        if self._bounded and path in self._image.remote:
+            self.avoided.add(path)
+            return
         try:
             status = self._image.lstat(path)
         except OSError as err:
@@ -138,6 +154,9 @@ class _Search:
     def _pass(self, path: bytes, index: int, depth: int, *, last: bool, is_directory: bool) -> None:
         """A name beneath a ``**``.  Where depth has an end, a directory at the end is no match:
         a walk would go beyond it."""
+        if self._bounded and path in self._image.remote:
+            self.avoided.add(path)
+            return
         if is_directory and depth > 0:
             self._todo.append((path, index, depth - 1))
         if last and not (is_directory and self._bounded):

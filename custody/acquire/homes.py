@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from custody.acquire import metadata
-from custody.acquire import mounts as mounted
 from custody.acquire.globs import Pattern
 from custody.acquire.image import Image
-from custody.acquire.mounts import Mount, may_hang
 
 _MOST = 10_000
 _LONGEST = 1_000
@@ -33,9 +31,8 @@ def find(image: Image) -> Homes:
     """
     found: dict[bytes, None] = {b"/root": None}
     refused: dict[str, None] = {}
-    table = mounted.beneath(image.root, mounted.read())
-    for path in [*_listed(image), *_in_home(image, table)]:
-        why = _problem(path, table)
+    for path in [*_listed(image), *_in_home(image)]:
+        why = _problem(path, image)
         if why:
             refused[f"{metadata.text(path[:200])}: {why}"] = None
         elif len(found) < _MOST:
@@ -51,18 +48,16 @@ def _listed(image: Image) -> list[bytes]:
     return list(dict.fromkeys(field[5] for field in fields if len(field) == 7))
 
 
-def _in_home(image: Image, table: dict[bytes, Mount]) -> list[bytes]:
-    if _problem(b"/home", table):
-        return [b"/home"]
-    return Pattern(b"/home", (b"*",)).expand(image)
+def _in_home(image: Image) -> list[bytes]:
+    avoided: set[bytes] = set()
+    return [*Pattern(b"/home", (b"*",)).expand(image, avoided), *sorted(avoided)]
 
 
-def _problem(path: bytes, table: dict[bytes, Mount]) -> str:
+def _problem(path: bytes, image: Image) -> str:
     if not path.startswith(b"/") or b"\0" in path or len(path) > _LONGEST:
         return "not an absolute path, or too long"
     if any(part in (b".", b"..") for part in path.split(b"/")):
         return 'a component is "." or ".."'
-    mount = mounted.of(path.rstrip(b"/") or b"/", table)
-    if mount is not None and may_hang(mount.kind):
-        return f"on another machine's file system ({mount.kind}); name it to collect it"
+    if image.is_remote(path.rstrip(b"/")):
+        return "on another machine's file system; name it to collect it"
     return ""

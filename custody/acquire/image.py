@@ -15,14 +15,26 @@ _MOST_LINKS = 40
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A file system by its *root*: a real absolute path without links, ``/`` for this host's."""
+    """A file system by its *root*: a real absolute path without links, ``/`` for this host's.
+
+    :ivar remote: mount points for which somebody else answers: to look into one can hang.
+    """
 
     root: bytes = b"/"
+    remote: frozenset[bytes] = frozenset()
 
     @property
     def is_host(self) -> bool:
         """Whether it is the running host itself."""
         return self.root == b"/"
+
+    def is_remote(self, path: bytes) -> bool:
+        """Whether *path*, taken as it is written, is or lies in such a mount."""
+        while path not in self.remote:
+            if path in (b"/", b""):
+                return False
+            path = path.rpartition(b"/")[0] or b"/"
+        return True
 
     def place(self, path: bytes) -> bytes:
         """Where *path*, in which no link is left, lies on the running host."""

@@ -74,12 +74,14 @@ class Sources:
     :ivar missing: absolute paths (or patterns) for which there is nothing.  What a set names and
         the host does not have is not missing.
     :ivar image: the file system that they are on.
+    :ivar avoided: remote mounts that a set's patterns did not look into.
     """
 
     asked: tuple[Asked, ...]
     tree: Node
     missing: tuple[bytes, ...]
     image: Image = HOST
+    avoided: tuple[bytes, ...] = ()
 
 
 def resolve(requests: Sequence[str], wanted: Sequence[Wanted] = (), image: Image = HOST) -> Sources:
@@ -103,18 +105,19 @@ def resolve(requests: Sequence[str], wanted: Sequence[Wanted] = (), image: Image
                 tree.add(path)
         if not paths:
             missing.append(os.path.abspath(os.fsencode(request)))
+    avoided: set[bytes] = set()
     for one in wanted:
-        paths = tuple(dict.fromkeys(_matches(one, image)))
+        paths = tuple(dict.fromkeys(_matches(one, image, avoided)))
         asked.append(Asked(one.text, paths, one.set, one.artifact))
         for path in paths:
             tree.add(path)
-    return Sources(tuple(asked), tree, tuple(dict.fromkeys(missing)), image)
+    return Sources(tuple(asked), tree, tuple(dict.fromkeys(missing)), image, tuple(sorted(avoided)))
 
 
-def _matches(wanted: Wanted, image: Image) -> Iterator[bytes]:
+def _matches(wanted: Wanted, image: Image, avoided: set[bytes]) -> Iterator[bytes]:
     """The paths that are there.  Users write in homes: no link in one is followed."""
     for pattern in wanted.patterns:
-        for path in pattern.expand(image):
+        for path in pattern.expand(image, avoided):
             if wanted.homes or not pattern.is_plain:
                 yield path
             else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from custody import durable, sets
-from custody.acquire import mounts, portable, sources, survey, tool
+from custody.acquire import metadata, mounts, portable, sources, survey, tool
 from custody.acquire.metadata import Accounts, Record
 from custody.acquire.mounts import Mount
 from custody.acquire.rules import Rules
@@ -104,6 +104,11 @@ def _remarks(found: Sources, selection: Selection) -> tuple[str, ...]:
     others = [lost for _, lost in selection.unresolved if lost.why != sets.NOT_INSTALLED]
     remarks += [f"{lost.artifact} in a set says nothing here: {lost.why}" for lost in others[:20]]
     remarks += [f"a home is left out: {why}" for why in selection.homes.refused[:20]]
+    remarks += [
+        f"the sets do not look into {metadata.text(path)}, which is another machine's; name it to"
+        " collect it"
+        for path in found.avoided[:20]
+    ]
     return tuple(remarks)
 
 

@@ -47,6 +47,9 @@ def acquisition(
         "sets": [_set(one, plan.selection) for one in plan.selection.sets],
         "definitions": _definitions(plan.selection),
         "homes_refused": list(plan.selection.homes.refused[:MOST_REFUSED_KEPT]),
+        "not_looked_into": [
+            metadata.text(path) for path in plan.sources.avoided[:MOST_REFUSED_KEPT]
+        ],
         "sources": list(_asked(plan.sources.asked)),
         "facts": collected.facts,
         "exclude": [metadata.text(os.fsencode(glob)) for glob in request.exclude],

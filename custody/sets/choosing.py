@@ -105,14 +105,14 @@ def _wanted(
         in_homes = path.startswith(HOMES)
         parts = tuple(os.fsencode(part) for part in path.removeprefix(HOMES).split("/")[1:])
         bases: Sequence[bytes] = there.paths if in_homes else (b"/",)
-        patterns = [_pattern(base, parts) for base in bases]
+        patterns = [_pattern(base, parts, in_homes=in_homes) for base in bases]
         yield Wanted(path, name, tuple(patterns), artifact, in_homes)
 
 
-def _pattern(base: bytes, parts: tuple[bytes, ...]) -> Pattern:
+def _pattern(base: bytes, parts: tuple[bytes, ...], *, in_homes: bool) -> Pattern:
     """In a home no link is followed.  Elsewhere a set names what the system's owner laid out:
     links on the way to the first pattern are."""
-    if base != b"/":
+    if in_homes:
         return Pattern(base, parts)
     magic = (at for at, part in enumerate(parts) if any(sign in part for sign in b"*?["))
     fixed = min(next(magic, len(parts)), len(parts) - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from forensic import definitions
 from page import PAGE, page
 
 from custody import sets
+from custody.acquire.globs import Pattern
+from custody.acquire.image import Image
 from custody.sets import definition
 
 OWN = """\
@@ -130,8 +133,6 @@ def test_a_set_with_a_mistake(text: str, why: str, custody: Any, tmp_path: Path)
 
 def test_a_set_file_that_is_none(custody: Any, tmp_path: Path) -> None:
     """A set file that is missing, a FIFO or too large is refused, and never waited for."""
-    import os
-
     os.mkfifo(tmp_path / "fifo.yaml")
     (tmp_path / "large.yaml").write_bytes(b"#" * (definition.LARGEST + 1))
     for name in ("fifo.yaml", "large.yaml", "nothing.yaml"):
@@ -228,3 +229,26 @@ def test_two_sets_of_one_name(tmp_path: Path, custody: Any) -> None:
     other.write_text(OWN.format(paths="/b"))
     custody("collect", "--set", first, "--set", other, "--output", tmp_path / "o", exit_code=2)
     assert not (tmp_path / "o").exists()
+
+
+def test_mounts_of_other_machines(tmp_path: Path) -> None:
+    """A pattern does not enter what another machine answers for, and says so: it could hang."""
+    for name in ("near/a.log", "far/b.log", "near/deep/far/c.log"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    top = os.fsencode(tmp_path)
+    remote = {top + b"/far", top + b"/near/deep/far"}
+    image = Image(remote=frozenset(remote))
+    for parts, expected, avoided in (
+        ((b"*", b"*.log"), [b"/near/a.log"], {b"/far"}),
+        ((b"**", b"*.log"), [b"/near/a.log"], {b"/far", b"/near/deep/far"}),
+        ((b"**",), [b"/near/a.log"], {b"/far", b"/near/deep/far"}),
+        ((b"far", b"b.log"), [], {b"/far"}),
+        ((b"far",), [], {b"/far"}),
+    ):
+        found: set[bytes] = set()
+        assert Pattern(top, parts).expand(image, found) == [top + path for path in expected]
+        assert found == {top + path for path in avoided}
+    found = set()
+    assert Pattern(top + b"/far/x", (b"*",)).expand(image, found) == []
+    assert found == {top + b"/far/x"}
