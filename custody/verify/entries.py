@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from custody import intaken
 from custody.errors import FormatError
 from custody.formats import dsse
 from custody.formats.dsse import Envelope
@@ -157,6 +158,8 @@ class Entries:
             self.sealed.setdefault(item, {}).setdefault(digest, index)
         elif event.kind in HAND_OVERS:
             self.handovers.note(index, _digest(envelope), event)
+            if intaken.pins(event):  # it is here again, and may not go without another word
+                self.disposed.discard(item)
         elif event.kind == "disposed" and item and not event.details.get("copy"):
             self.disposed.add(item)
 

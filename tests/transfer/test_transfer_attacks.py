@@ -53,6 +53,21 @@ def test_attachments_go_with_a_bundle_that_was_disposed_of(
         desk("verify", case, exit_code=0)
 
 
+def test_an_old_disposal_excuses_nothing_that_came_back(
+    desk: Person, case: Path, bundle: Path, tmp_path: Path
+) -> None:
+    """What was returned, and taken in again since, is missed like any other bundle."""
+    owner = Path(shutil.copytree(bundle, tmp_path / "owner" / bundle.name))
+    desk("dispose", bundle.name, "--authority", "order 1", "--method", "returned to its owner",
+         "--case", case, exit_code=0)  # fmt: skip
+    shutil.rmtree(bundle)
+    desk("verify", case, exit_code=0)
+    desk("receive", owner, "--case", case, "--from", WHO, exit_code=0)
+    desk("verify", case, exit_code=0)
+    shutil.rmtree(bundle)
+    assert "is gone" in desk("verify", case, exit_code=10).stdout
+
+
 def take_in(desk: Person, case: Path, *args: Any, exit_code: int = 0) -> list[dict[str, Any]]:
     found = desk.json("receive", "--case", case, "--from", WHO, *args, exit_code=exit_code)
     listed: list[dict[str, Any]] = found["bundles"]
