@@ -127,6 +127,7 @@ def _fold(
     every += clocks.backwards(told, entries, now)
     every += _not_entered(found, told, about)
     every += [_unread(item, found.label) for item in unread]
+    every += _called_alike(found, about)
     shown = [step for step in told if _is_about(step, found)]
     return Timeline(
         kind=found.kind,
@@ -174,6 +175,20 @@ def _not_entered(found: Item, told: Sequence[Step], about: Register) -> list[Gap
     return [
         Gap(gaps.NOT_ENTERED, about.label(name), f"no entry says how {name} came into the case", ())
         for name in missing
+    ]
+
+
+def _called_alike(found: Item, about: Register) -> list[Gap]:
+    """Copies of different bundles with one label: nobody can tell which of them a paper means."""
+    bearers: dict[str, list[str]] = {}
+    for bundle, copies in about.copies.items():
+        for copy in copies:
+            if not found.copy or copy == found.copy:
+                bearers.setdefault(about.label(bundle, copy), []).append(bundle)
+    return [
+        gaps.called_alike(label, bundles)
+        for label, bundles in bearers.items()
+        if len(bundles) > 1 and not set(bundles).isdisjoint(found.bundles)
     ]
 
 

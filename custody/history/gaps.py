@@ -5,6 +5,8 @@ The kinds are in FORMAT.md, section History; each has a test that provokes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from custody.formats.statement import Actor
 from custody.history import persons
 from custody.history.register import text
@@ -79,6 +81,13 @@ def made_twice(step: Step, older: Step | None) -> Gap:
     """Two copies under one number."""
     why = f"{step.label} was made twice: two things bear one number"
     return gap(TWO_HOLDERS, step, why, older)
+
+
+def called_alike(label: str, bundles: Sequence[str]) -> Gap:
+    """Two copies with one label, of different bundles."""
+    listed = ", ".join(bundles)
+    why = f"{label} is the label of {len(bundles)} copies, one of each of: {listed}"
+    return Gap(TWO_HOLDERS, label, why, ())
 
 
 def other_receiver(step: Step, release: Step, person: Actor) -> Gap:

@@ -185,6 +185,24 @@ def test_released_by_who_never_had_it(bench: Bench) -> None:
 # ---- two holders
 
 
+def test_two_copies_with_one_label(bench: Bench) -> None:
+    """Where two bundles bear one evidence number, their first copies are both called E-003/C1."""
+    other = f"{BUNDLE}x"
+    bench.seal()
+    bench.copy()
+    details = {"bundle": other, "evidence_number": NUMBER}
+    bench.enter("sealed", details, digests={"tagmanifest-sha256.txt": DIGEST}, item=other)
+    assert bench.gaps("") == []
+    copied = {"bundle": other, "copy": "C1", "label": f"{NUMBER}/C1"}
+    bench.enter("copied", copied, digests={"original": DIGEST, "copy": DIGEST}, item=other)
+    for item in ("", BUNDLE, other, f"{BUNDLE}/C1"):
+        (gap,) = bench.told(item).gaps
+        assert (gap.kind, gap.label) == (gaps.TWO_HOLDERS, f"{NUMBER}/C1")
+        assert gap.sentence.endswith(f": {BUNDLE}, {other}")
+    bench.copy("C2")
+    assert bench.gaps(f"{BUNDLE}/C2") == []
+
+
 def test_two_holders_of_one_copy(bench: Bench) -> None:
     """A copy that is released while somebody else has it has two holders at once."""
     bench.seal()
