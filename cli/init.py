@@ -11,7 +11,7 @@ import typer
 
 from custody.errors import UsageError
 
-from . import console, ledger_where, options
+from . import console, init_stick, ledger_where, options
 from .frame import Verb
 
 if TYPE_CHECKING:
@@ -26,7 +26,24 @@ DESK = "desk"  # whoever opens a case keeps it, takes bundles in, and vouches fo
 app = Verb("Open a case: its directory, its ledger, its first entry.")
 
 DirArgument = Annotated[
-    Path, typer.Argument(metavar="DIR", help="The new case directory.", show_default=False)
+    Path | None,
+    typer.Argument(metavar="DIR", help="The new case directory.", show_default=False),
+]
+OnStickOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Open no case, but lay out a stick for a responder: program, place, keys, card.",
+        show_default=False,
+    ),
+]
+ProgramOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="The portable build (make portable) that comes onto the stick.",
+        show_default=False,
+    ),
 ]
 NumberOption = Annotated[str, typer.Option(metavar="TEXT", help="The case number.")]
 TitleOption = Annotated[str, typer.Option(metavar="TEXT", help="What the case is about.")]
@@ -52,13 +69,15 @@ NoPassphraseOption = Annotated[
 
 @app.command()
 def init(
-    directory: DirArgument,
+    directory: DirArgument = None,
     number: NumberOption = "",
     title: TitleOption = "",
     key: options.KeyOption = None,
     person: PersonOption = "",
     organization: OrganizationOption = "",
     key_quorum: QuorumOption = 1,
+    on_stick: OnStickOption = None,
+    program: ProgramOption = None,
     no_passphrase: NoPassphraseOption = False,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
@@ -72,7 +91,7 @@ def init(
 
     from custody import case as cases
     from custody import clock
-    from custody.identity import trust, trusting
+    from custody.identity import trusting
     from custody.identity.keys import KeyFolder
 
     from . import passphrase
@@ -80,6 +99,11 @@ def init(
     words = {"number": number, "title": title, "person": person, "organization": organization}
     for word, text in words.items():
         options.plain_text(f"--{word}", text)
+    if on_stick is not None:
+        init_stick.refuse_with(directory, words)
+        init_stick.run(on_stick, program)
+        return
+    directory = _needed(directory, program)
     now = clock.now()
     number = number or console.safe(directory.resolve().name)
     if len(number) + len(title) > _LONGEST_WORDS:
@@ -107,12 +131,7 @@ def init(
     log_key = passphrase.unlock(folder, made.stored.name, secret)
     for text in made.remarks:
         console.remark(text)
-    listed = trust.load(home / "trust").signer_for(mine.key.fingerprint())
-    if listed is None:
-        trusting.add_signer(home / "trust", trusting.own_signer(mine, DESK))
-    elif listed.role != DESK:
-        said = f"your key {mine.name} is that of a {listed.role} in your own trust folder"
-        console.remark(f'{said}; who takes bundles in from hosts is there with role = "{DESK}"')
+    _trust_own(home / "trust", mine)
     trusting.add_log(home / "trust", made.stored.key)
     memory = ledger_where.memory()
     case = cases.create(
@@ -144,6 +163,26 @@ def init(
     console.result("ledger key    ", made.stored.key)
     console.result("your key      ", mine.key)
     console.remark(f"next: custody collect SOURCE... --case {shlex.quote(str(directory))}")
+
+
+def _needed(directory: Path | None, program: Path | None) -> Path:
+    if directory is None:
+        raise UsageError("open case", None, "no directory is named", hint="custody init DIR")
+    if program is not None:
+        raise UsageError("open case", "--program", "it goes with --on-stick DIR alone")
+    return directory
+
+
+def _trust_own(folder: Path, mine: StoredKey) -> None:
+    """Your own key is a desk's in your own trust folder, unless that says otherwise."""
+    from custody.identity import trust, trusting
+
+    listed = trust.load(folder).signer_for(mine.key.fingerprint())
+    if listed is None:
+        trusting.add_signer(folder, trusting.own_signer(mine, DESK))
+    elif listed.role != DESK:
+        said = f"your key {mine.name} is that of a {listed.role} in your own trust folder"
+        console.remark(f'{said}; who takes bundles in from hosts is there with role = "{DESK}"')
 
 
 def _own_key(

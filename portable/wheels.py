@@ -29,7 +29,7 @@ def fetch(locked: Path, where: Path, *options: str) -> list[Path]:
     with tempfile.TemporaryDirectory(dir=where) as fresh:
         command = [*_PIP, "download", "--quiet", "--require-hashes", *options,
                    "--requirement", str(locked), "--dest", fresh]  # fmt: skip
-        offline = [*command, "--no-index", "--find-links", str(where)]
+        offline = [*command, "--no-index", "-f", str(where)]  # what is kept from before
         if (
             subprocess.run(offline, check=False, capture_output=True).returncode
             and subprocess.run(command, check=False).returncode
