@@ -145,6 +145,12 @@ class Follower:
         self.held -= length
 
     def judge_permissions(self, item: Followed, before: os.stat_result) -> None:
+        """Cry where they are not what they were when the file was last sealed.
+
+        Whoever makes a new log makes it private first, and then gives it away.
+        """
+        if not item.sealed_path:
+            return
         now = item.status
         was = f"{before.st_mode:07o} {before.st_uid}:{before.st_gid}"
         is_now = f"{now.st_mode:07o} {now.st_uid}:{now.st_gid}"

@@ -161,6 +161,23 @@ def test_changed_permissions_and_owner_are_cried_out(watch: Start, logs: Path) -
     it.stop()
 
 
+def test_a_new_file_that_gets_its_permissions_in_two_steps_is_no_alarm(
+    watch: Start, logs: Path
+) -> None:
+    """Logrotate makes the new log and the packed one private, and then changes that."""
+    append(logs / "auth.log", b"one\n")
+    it = watch("--every", "1h")
+    it.sealed(4)
+    new = logs / "new.log"
+    append(new, b"two\n")
+    new.chmod(0o600)
+    it.passes(3)  # by now it was looked at
+    new.chmod(0o640)
+    it.passes(2)
+    it.stop()
+    assert it.alarms == []
+
+
 def test_a_source_that_goes_away_is_cried_out_and_taken_up_again_when_it_is_back(
     watch: Start, logs: Path, restored: Restore
 ) -> None:
