@@ -14,10 +14,11 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from custody.watch.followed import READ, Followed
-from custody.watch.prefix import BLOCK
+from custody.watch.prefix import BLOCK, Sample
 
 _OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b".gz": gzip.open,
@@ -27,12 +28,36 @@ _OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
 SUFFIXES = tuple(_OPENERS)
 
 
-def copied_from(fd: int, size: int, known: Iterable[Followed]) -> Followed | None:
+@dataclass(slots=True)
+class Neighbours:
+    """The contents of one directory, all of them and by their first bytes.
+
+    Many new files can come at once to a directory that has many already.
+    """
+
+    every: list[Followed] = field(default_factory=list)
+    by_head: dict[Sample | None, list[Followed]] = field(default_factory=dict)
+
+
+def neighbours(contents: Iterable[Followed]) -> dict[bytes, Neighbours]:
+    """Every content, by its directory."""
+    found: dict[bytes, Neighbours] = {}
+    for item in contents:
+        near = found.setdefault(item.directory, Neighbours())
+        near.every.append(item)
+        near.by_head.setdefault(item.samples.head, []).append(item)
+    return found
+
+
+def copied_from(fd: int, size: int, near: Neighbours) -> Followed | None:
     """The content whose known bytes are the first of the open file *fd*; the longest of them."""
-    fit = [item for item in known if item.whole is not None and 0 < item.end <= size]
     digest, offset, longest = hashlib.sha256(), 0, None
     try:
-        likely = _beginning_alike(fd, fit)
+        likely = [
+            item
+            for item in _beginning_alike(fd, near)
+            if item.whole is not None and 0 < item.end <= size
+        ]
         for item in sorted(likely, key=lambda item: item.end):  # one reading serves them all
             offset = _take_in(digest, fd, offset, item.end)
             if digest.digest() == item.digest():
@@ -42,16 +67,14 @@ def copied_from(fd: int, size: int, known: Iterable[Followed]) -> Followed | Non
     return longest
 
 
-def _beginning_alike(fd: int, items: list[Followed]) -> list[Followed]:
-    """Those of *items* whose first bytes the open file has; they are read once for all of them.
-
-    :raises OSError: if it cannot be read.
-    """
+def _beginning_alike(fd: int, near: Neighbours) -> list[Followed]:
+    """Those whose first bytes the open file has, and those whose first bytes nobody knows."""
     first = os.pread(fd, BLOCK, 0)
-    heads = {item.samples.head for item in items if item.samples.head is not None}
-    digests = {n: hashlib.sha256(first[:n]).digest() for n in {head.length for head in heads}}
-    other = {head for head in heads if digests[head.length] != head.digest}
-    return [item for item in items if item.samples.head not in other]
+    found = list(near.by_head.get(None, ()))
+    for length in {head.length for head in near.by_head if head is not None}:
+        head = Sample(0, length, hashlib.sha256(first[:length]).digest())
+        found += near.by_head.get(head, ())
+    return found
 
 
 def compressed_from(path: bytes, fd: int, known: Iterable[Followed]) -> Followed | None:
@@ -60,8 +83,10 @@ def compressed_from(path: bytes, fd: int, known: Iterable[Followed]) -> Followed
     No more than the longest content is ever unpacked.
     """
     opener = _OPENERS.get(path[path.rfind(b".") :])
+    if opener is None:
+        return None
     items = [item for item in known if item.whole is not None and item.end and not item.behind]
-    if opener is None or not items:
+    if not items:
         return None
     longest = max(item.end for item in items)
     digest, length = hashlib.sha256(), 0

@@ -184,21 +184,22 @@ class Passes:
 
     def _welcome(self) -> None:
         """Files that were not there before: copies of what is known, or new."""
+        known = kinship.neighbours(self._contents()) if self._fresh else {}
         while self._fresh:
             path, fd = self._fresh.pop(0)
-            if not self._is_kin(path, fd):
+            near = known.get(path.rpartition(b"/")[0], kinship.Neighbours())
+            if not self._is_kin(path, fd, near):
                 self._begin(path, fd)
 
-    def _is_kin(self, path: bytes, fd: int) -> bool:
+    def _is_kin(self, path: bytes, fd: int, near: kinship.Neighbours) -> bool:
         status = os.fstat(fd)
         identity = (status.st_dev, status.st_ino)
-        directory = path.rpartition(b"/")[0]
-        known = [item for item in self._contents() if item.directory == directory]
+        known = near.every
         packed = kinship.compressed_from(path, fd, known)
         if packed is not None:
             self._settle(identity, path, packed, fd)
             return True
-        item = kinship.copied_from(fd, status.st_size, known)
+        item = kinship.copied_from(fd, status.st_size, near)
         if item is not None and item.ended:
             whole = kinship.digest_of(fd, item.end)
             self._waiting.pop(identity, None)
