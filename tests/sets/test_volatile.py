@@ -269,3 +269,14 @@ def test_a_changed_fact(collect: Any, custody: Any, tmp_path: Path) -> None:
     (copy / "data/=~facts/70-mounts.txt").write_text("other")
     custody("compare", copy, bundle, exit_code=10)
     custody("verify", copy, exit_code=10)
+
+
+def test_an_ordinary_user(custody: Any, ordinary_user: Any) -> None:
+    """What only root may see is said to be unread; everything else is taken all the same."""
+    output = ordinary_user.home / "out"
+    done = custody("collect", "--volatile", "--output", output, "--json", user=ordinary_user)
+    assert done.returncode in (0, 3), done.stderr  # a kernel may have a table for root alone
+    bundle = Path(json.loads(done.stdout)["path"])
+    here = {one["pid"]: one for one in lines(bundle / "data/=~facts/40-processes.jsonl")}
+    assert "exe" in here[1]["unread"]
+    assert here[1]["stat"].startswith("1 (")
