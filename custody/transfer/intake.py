@@ -22,6 +22,7 @@ one (:mod:`custody.entering`); one that is stopped before has only left somethin
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
@@ -40,6 +41,7 @@ from custody.errors import (
     FormatError,
     NotFoundError,
     StorageError,
+    UsageError,
 )
 from custody.formats import bagit
 from custody.handover import Release
@@ -126,6 +128,7 @@ def look(
     arrived = Arrived(path)
     try:
         real = _require_bundle(path)
+        _refuse_exchanged(real, path, terms)
         if terms.refuse or _is_held(case, real):
             # What the case itself vouched for counts, as it does where the case is verified.
             believed = _believed(certifying.believe_ledger(trust, case.ledger).trust, terms)
@@ -161,6 +164,7 @@ def look_at_stream(
     try:
         inflow.write(stream, staged, progress)
         arrived.staged = staged
+        _refuse_exchanged(staged, STREAM, terms)
         if _is_held(case, staged):
             trust = certifying.believe_ledger(trust, case.ledger).trust
         _forget(staged)
@@ -185,6 +189,21 @@ def _require_bundle(path: Path) -> Path:
     if not stat.S_ISDIR(status.st_mode) or not _has_shape(real):
         raise NotFoundError("receive", path, "it is not a bundle; nothing was taken in")
     return real
+
+
+def _refuse_exchanged(bundle: Path, named: Path, terms: Terms) -> None:
+    """Notice where the two numbers on the paper form were taken for each other.
+
+    What differs is entered for good, so that is said before anything is.
+    """
+    try:
+        data = reading.read_beneath(bundle, layout.STATEMENT, handover.LARGEST_PAPER)
+    except CustodyError:
+        return
+    if hashlib.sha256(data).hexdigest() in terms.fingerprints:
+        why = "the number given as the key's fingerprint is the digest of this bundle's statement"
+        hint = "nothing was entered; the fingerprint is the other number on the paper form"
+        raise UsageError("receive", named, why, hint=hint)
 
 
 def _has_shape(path: Path) -> bool:

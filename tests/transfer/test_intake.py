@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -93,6 +94,19 @@ def test_another_fingerprint_than_on_the_paper(
     (one,) = take_in(desk, case, brought.path, "--fingerprint", other.fingerprint, exit_code=10)
     assert one["outcome"] == "differs"
     assert not (case / "bundles" / brought.name).exists()
+
+
+def test_the_two_numbers_exchanged_are_noticed_before_anything_is_entered(
+    desk: Person, case: Path, brought: Brought
+) -> None:
+    """What was kept apart by mistake would be in the ledger for ever."""
+    statement = (brought.path / "seal/statement.dsse.json").read_bytes()
+    digest = hashlib.sha256(statement).hexdigest()
+    before = kinds(desk, case)
+    (one,) = take_in(desk, case, brought.path, "--fingerprint", digest, exit_code=2)
+    assert "is the digest of this bundle's statement" in one["why"]
+    assert kinds(desk, case) == before
+    assert not list((case / "transfers").iterdir())
 
 
 def test_a_changed_bundle_is_kept_apart(desk: Person, case: Path, brought: Brought) -> None:
