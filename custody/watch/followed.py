@@ -36,6 +36,7 @@ class Followed:
     :ivar fd: open while the file is active.
     :ivar ended: it has no file any more, or its file has another content by now.
     :ivar gone: no name leads to its file; it may still be written to by whoever has it open.
+    :ivar missed: one pass did not meet it; what became of it is for the next to say.
     :ivar explained: a compressed copy of it was found, so that it may go.
     :ivar began: when it began to be followed; *restarts* how many contents followed quickly on one
         another before it, and *let_be_until* when to look again at a file that is rewritten all the
@@ -62,6 +63,7 @@ class Followed:
     ended: bool = False
     gone: bool = False
     explained: bool = False
+    missed: bool = False
     began: float = field(default_factory=time.monotonic)
     restarts: int = 0
     let_be_until: float = 0.0

@@ -44,6 +44,7 @@ class Passes:
         self._waiting: dict[Identity, float] = {}  # perhaps a copy: since when
         self._settled: dict[Identity, tuple[int, int]] = {}  # holds nothing new: size and mtime
         self._first = not follower.before
+        self._again = False
 
     def run(self, sources: Sources, rules: Rules) -> None:
         """Go over the sources once.
@@ -72,6 +73,7 @@ class Passes:
         self._missed()
         self.follower.back_again(self._absent_before - self._absent)
         self.follower.settle()
+        self.follower.wants_pass, self._again = self._again, False
         self._first = False
 
     # ---- while the pass runs
@@ -156,7 +158,7 @@ class Passes:
             item = self.follower.files.get(identity)
             if item is None:
                 continue
-            item.gone = False
+            item.gone = item.missed = False
             if item.path not in places:
                 item.path = places[0]
             for other in places:
@@ -260,6 +262,11 @@ class Passes:
         """What no pass met any more."""
         for item in list(self.follower.files.values()):
             if item.identity in self._places or item.gone or self._is_closed(item.path):
+                continue
+            if not item.missed and self.patience:
+                # It may have been renamed or packed while this pass went by: a name that came
+                # behind its back is found by the next one, which comes at once.
+                item.missed = self._again = True
                 continue
             self._gone(item)
         before, self.follower.before = self.follower.before, {}

@@ -80,9 +80,9 @@ def test_every_line_that_logrotate_keeps_is_preserved_once(
     it = watch()
     it.sealed(1)
     for _ in range(ROTATIONS):
-        time.sleep(2.5)
+        time.sleep(1.3)
         rotate(config)
-    time.sleep(2.5)
+    time.sleep(1.3)
     written = writer.end()
     it.passes(3)
     it.stop()
