@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,6 +99,9 @@ def watch(
     """
     if status:
         return _status()
+    if not source:
+        hint = "custody watch /var/log/nginx --case DIR"
+        raise UsageError("watch", None, "no source is named", hint=hint)
     from custody.collect import Request, check_words
 
     from . import passphrase
@@ -126,6 +130,7 @@ def watch(
     command = _command(on_alarm)
     largest = options.size("--size", size) or (32 << 20)
     fastest = options.size("--rate", rate) or 0
+    _warn_of_missing(request.sources)
     keeper = desk.ready("watch SOURCE...", key, passphrase.source(passphrase_file, passphrase_fd))
     from custody import clock, durable
     from custody.watch.running import Settings, Watch
@@ -298,6 +303,15 @@ def _figures(watch: Watch) -> dict[str, Any]:
     }
 
 
+def _warn_of_missing(named: Sequence[str]) -> None:
+    """Say what is not there: it may come, or be a slip."""
+    from custody.acquire import sources
+
+    for path in sources.resolve(named).missing:
+        shown = path.decode("utf-8", "backslashreplace")
+        console.warning(f"nothing is at {shown}; it is watched from the moment it comes")
+
+
 def _status() -> int:
     import json
 
@@ -309,7 +323,7 @@ def _status() -> int:
     try:
         data = reading.read_regular(_home(case.origin) / "status.json", _LARGEST_STATE)
         document = json.loads(data)
-    except (OSError, ValueError) as err:
+    except (CustodyError, OSError, ValueError) as err:
         why = "no watch of this case was started by this user"
         raise NotFoundError("show the watch", case.directory, why) from err
     if document["running"] and not _is_alive(document["pid"]):

@@ -332,3 +332,22 @@ def test_status_says_how_a_watch_is_doing(
     assert status()["bytes"] == 4
     it.stop(9)
     assert not status()["running"]
+
+
+def test_status_before_any_watch_and_a_watch_of_nothing_are_refused_in_plain_words(
+    custody: Any, case: Path
+) -> None:
+    """Who asks too early, or names no source, is told so."""
+    done = custody("watch", "--status", "--case", case, exit_code=12)
+    assert "no watch of this case was started" in done.stderr
+    done = custody("watch", "--case", case, exit_code=2)
+    assert "custody watch /var/log/nginx" in done.stderr
+
+
+def test_a_source_that_is_not_there_yet_is_said_at_the_start(watch: Start, logs: Path) -> None:
+    """A slip in a name is noticed; a log that comes later is watched then."""
+    it = watch(logs / "later.log")
+    it.until(lambda one: any("nothing is at" in line for line in one.said))
+    append(logs / "later.log", b"one\n")
+    it.sealed(4)
+    it.stop()
