@@ -233,3 +233,18 @@ def test_pieces_are_not_compared_with_whole_files(
         assert "custody restore" in done.stderr
     shutil.copytree(three[1], tmp_path / "copy")
     custody("compare", tmp_path / "copy", three[1], exit_code=0)
+
+
+def test_an_inode_that_is_used_again_is_another_content_where_no_birth_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems give a new file the old one's number and no time of birth."""
+    from custody.acquire import metadata
+    from custody.watch.followed import begin
+
+    monkeypatch.setattr(metadata, "birth_time", lambda _fd: None)
+    append(tmp_path / "log", b"one\n")
+    fd = os.open(tmp_path / "log", os.O_RDONLY)
+    first, second = begin(b"/log", fd), begin(b"/log", fd)
+    os.close(fd)
+    assert first.generation != second.generation
