@@ -89,6 +89,12 @@ IncidentOption = Annotated[
         metavar="FILE", help="Attach this incident record, and who must be told, to the bundle."
     ),
 ]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Take over what an interrupted run wrote, where it is still the same."
+    ),
+]
 SinceOption = Annotated[
     str,
     typer.Option(
@@ -144,6 +150,7 @@ def collect(
     one_file_system: OneFileSystemOption = False,
     rate: manners.RateOption = "",
     nice: manners.NiceOption = 0,
+    resume: ResumeOption = False,
     incident: IncidentOption = None,
     tsa: stamping.TsaOption = None,
     tsa_timeout: stamping.TimeoutOption = stamping.SECONDS,
@@ -174,6 +181,7 @@ def collect(
             since=said.moment("--since", since, clock.now()) if since else None,
             rate=options.size("--rate", rate) or 0,
             nice=nice,
+            resume=resume,
             one_file_system=one_file_system,
             note=options.plain_text("--note", note),
             authority=options.plain_text("--authority", authority),
@@ -187,7 +195,9 @@ def collect(
         return collect_dry_run.show(request, case_path or output, case_path)
     stream = None
     if output == collect_stream.STDOUT:
-        stream = collect_stream.descriptor({"--incident": incident is not None, "--tsa": bool(tsa)})
+        stream = collect_stream.descriptor(
+            {"--incident": incident is not None, "--tsa": bool(tsa), "--resume": resume}
+        )
     found = None if incident is None else record_file.assessed(incident, None)
     authorities = stamping.addresses(tsa)
     secret = passphrase.source(passphrase_file, passphrase_fd)
@@ -359,6 +369,9 @@ def _show(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> N
         f"read     {collected.files} files, {figures.amount(collected.bytes)}"
         f" ({', '.join(f'{count} {name}' for name, count in sorted(collected.outcomes.items()))})"
     )
+    if collected.resumed:
+        taken = figures.amount(collected.resumed["bytes"])
+        console.result(f"resumed  {collected.resumed['files']} files, {taken}, were there already")
     if collected.gap_count:
         console.result(f"gaps     {collected.gap_count}")
         for gap in collected.gaps[:_GAPS_SHOWN]:
@@ -416,6 +429,7 @@ def _document(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) 
         ],
         "clock": dict(collected.clock),
         "timestamps": [stamping.document(answer) for answer in stamps.answers],
+        "resumed": collected.resumed or None,
         "same_disk": plan.same_disk or None,
         "statement_sha256": collected.statement_sha256,
         "signer": {"vkey": str(signer.key), "fingerprint": signer.key.fingerprint()},

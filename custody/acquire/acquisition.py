@@ -13,7 +13,7 @@ from collections.abc import Generator
 
 from custody.acquire import metadata, outcomes
 from custody.acquire.metadata import Accounts, Record
-from custody.acquire.reader import Create, Pour, Reader, Tick
+from custody.acquire.reader import Adopt, Create, Pour, Reader, Tick
 from custody.acquire.rotation import Moved
 from custody.acquire.rules import Rules
 from custody.acquire.sources import Sources
@@ -27,12 +27,14 @@ def acquire(
     create: Create,
     tick: Tick,
     pour: Pour | None = None,
+    adopt: Adopt | None = None,
 ) -> Generator[Record]:
     """Read every source and give a record for every path.
 
     :param create: makes payload files.
     :param tick: told how many bytes of a large file have been read.
     :param pour: takes large files where they go into a stream.
+    :param adopt: takes over large files that an interrupted run wrote.
     :raises StorageError: if the destination cannot be written.
     """
     nothing = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -40,7 +42,7 @@ def acquire(
         missing = {"outcome": outcomes.MISSING, "error": error_fields(nothing)}
         yield metadata.path_fields(path) | missing
     moved = Moved()
-    with Reader(create, rules, accounts, tick, pour) as reader:
+    with Reader(create, rules, accounts, tick, pour, adopt) as reader:
         for step in walk(sources.tree, rules, accounts, sources.image):
             if isinstance(step, Noted):
                 yield step.record

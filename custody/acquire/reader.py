@@ -35,6 +35,9 @@ _NOATIME = getattr(os, "O_NOATIME", 0)
 Create = Callable[[str, bool], int]
 # Begins a large payload file in a stream: its name and its size; gives what takes the content in.
 Pour = Callable[[str, int], Callable[[memoryview], None]]
+# Takes over what an interrupted run wrote: the name, the size, and what reads the source; gives
+# what that said, or None where there is nothing to take over.
+Adopt = Callable[[str, int, Callable[[], Copied]], Copied | None]
 Read = tuple[Listed, Record]
 Tick = Callable[[int], None]
 
@@ -45,6 +48,7 @@ class Reader:
     :param create: makes a payload file, raising StorageError.
     :param tick: told how many bytes of a large file have been read, now and then.
     :param pour: takes large files where they go into a stream.
+    :param adopt: takes over large files that an interrupted run wrote.
     """
 
     def __init__(
@@ -54,9 +58,11 @@ class Reader:
         accounts: Accounts,
         tick: Tick,
         pour: Pour | None = None,
+        adopt: Adopt | None = None,
     ) -> None:
         self._create = create
         self._pour = pour
+        self._adopt = adopt
         self._rules = rules
         self._accounts = accounts
         self._tick = tick
@@ -227,6 +233,12 @@ class Reader:
             take = self._pour(payload, size)
             copied = self._large().copy(fd, None, size, self._paced(), take)
             return copied, os.fstat(fd)
+        if self._adopt is not None:
+            taken = self._adopt(
+                payload, size, lambda: self._large().copy(fd, None, size, self._paced())
+            )
+            if taken is not None:
+                return taken, os.fstat(fd)
         target = self._create(payload, True)
         try:
             copied = self._large().copy(fd, target, size, self._paced())

@@ -48,10 +48,11 @@ class Payload:
         try:
             return os.open(name, flags, durable.PRIVATE_FILE, dir_fd=self._bag)
         except FileNotFoundError:
-            self._make_directories(name)
+            self.make_directories(name)
             return os.open(name, flags, durable.PRIVATE_FILE, dir_fd=self._bag)
 
-    def _make_directories(self, name: str) -> None:
+    def make_directories(self, name: str) -> None:
+        """Make the directories that the file *name* lies in, as far as they are missing."""
         parts = name.split("/")[:-1]
         for end in range(1, len(parts) + 1):
             try:

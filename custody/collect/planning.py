@@ -14,6 +14,7 @@ from custody.acquire.mounts import Mount
 from custody.acquire.rules import Rules
 from custody.acquire.sources import Sources
 from custody.acquire.survey import Survey
+from custody.bundle import leftover
 from custody.collect import rooted
 from custody.collect.destination import Destination, existing, identities, own, refuse_inside
 from custody.collect.request import Progress, Request, check_words
@@ -135,6 +136,8 @@ def _against_destination(plan: Plan, all_mounts: Mapping[bytes, Mount]) -> Plan:
     except OSError as err:
         raise durable.storage_error("collect into", plan.destination.directory, err) from err
     free = space.f_bavail * space.f_frsize
+    if plan.request.resume:
+        free += leftover.amount(plan.destination.incoming)
     needed = (seen.bytes if on_fat else seen.allocated) + seen.files * _RECORD_BYTES
     if needed > free:
         raise StorageError(

@@ -59,6 +59,7 @@ def acquisition(
         "nice": request.nice or None,
         "one_file_system": request.one_file_system,
         "destination_on_source_disk": plan.same_disk,
+        "resumed": dict(collected.resumed),
         "streamed": True if plan.destination.stream is not None else None,
         "started": clock.rfc3339(started),
         "finished": clock.rfc3339(finished),

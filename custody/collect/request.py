@@ -32,6 +32,7 @@ class Request:
     :ivar one_file_system: leave out mounts below a source.
     :ivar command: the command line, without secrets, for the record.
     :ivar secrets: our own keys and passphrases, which are left out wherever they lie.
+    :ivar resume: take over what an interrupted run wrote, where it is what the source is now.
     :ivar watch_seconds: how often a watch seals what was appended; None where all is collected.
     """
 
@@ -50,6 +51,7 @@ class Request:
     evidence_number: str = ""
     command: Sequence[str] = ()
     secrets: Sequence[Path] = ()
+    resume: bool = False
     watch_seconds: int | None = None
 
 

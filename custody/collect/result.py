@@ -37,6 +37,7 @@ class Collected:
     ledger: Entered | None = None
     gaps: list[Gap] = field(default_factory=list)
     statement_sha256: str = ""
+    resumed: dict[str, Any] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
     clock: Mapping[str, Any] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)

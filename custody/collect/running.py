@@ -16,8 +16,9 @@ from custody import clock, durable, entering
 from custody.acquire import host, outcomes, taking, volatile
 from custody.acquire.acquisition import acquire
 from custody.acquire.metadata import Record
-from custody.acquire.reader import Create
+from custody.acquire.reader import Adopt, Create
 from custody.bundle.draft import Draft
+from custody.bundle.leftover import Leftovers
 from custody.bundle.outflow import Outflow
 from custody.bundle.renamed import require_kept
 from custody.collect import records
@@ -69,8 +70,8 @@ def run(
         # Known only now, where the directory is new: it may lie inside a source.
         plan = replace(plan, rules=replace(plan.rules, destinations=own(plan.destination)))
         try:
-            with Draft(staged) as draft:
-                _read(plan, draft, collected, progress, source)
+            with Draft(staged) as draft, durable.lock_directory(staged):
+                _fill(plan, draft, collected, progress, source)
                 envelope = _seal(
                     plan, draft, collected, signer, actor, facts, started, now, progress
                 )
@@ -187,12 +188,25 @@ def _bundle_id(started: datetime, hostname: str) -> str:
     return f"{clock.compact(started)}-{slug}-{secrets.token_hex(3)}"
 
 
+def _fill(
+    plan: Plan, draft: Draft, collected: Collected, progress: Progress, source: Source | None
+) -> None:
+    """Read everything into the draft, and take over what interrupted runs left, if asked to."""
+    if not plan.request.resume:
+        _read(plan, draft, collected, progress, source)
+        return
+    with Leftovers(plan.destination.incoming, draft.directory, draft.payload) as left:
+        _read(plan, draft, collected, progress, source, left.adopt)
+        collected.resumed = {"files": left.files, "bytes": left.bytes, "from": sorted(left.used)}
+
+
 def _read(
     plan: Plan,
     draft: Draft | Outflow,
     collected: Collected,
     progress: Progress,
     source: Source | None,
+    adopt: Adopt | None = None,
 ) -> None:
     seen = plan.survey
 
@@ -202,7 +216,7 @@ def _read(
 
     if source is None:
         found = acquire(
-            plan.sources, plan.rules, plan.accounts, draft.payload.create, tick, draft.pour
+            plan.sources, plan.rules, plan.accounts, draft.payload.create, tick, draft.pour, adopt
         )
     else:
         found = source(draft.payload.create)
@@ -258,7 +272,7 @@ def _interrupted(collected: Collected, staged: Path) -> InterruptedCollection:
         "collect",
         None,
         f"interrupted; nothing was sealed; {collected.files} finished files are in {staged}",
-        hint="run the same command again; what is in incoming/ may be removed then",
+        hint="run the same command again, with --resume; what is in incoming/ may be removed then",
     )
 
 
