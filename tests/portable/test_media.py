@@ -50,6 +50,44 @@ def test_two_collections_at_once(bare: Any) -> None:
         assert "FAIL" not in checked.stdout
 
 
+def test_a_file_over_4_gib_for_fat(bare: Any) -> None:
+    """Where the host says that the stick has FAT, such a file is refused before the start."""
+    device = os.stat(bare.root / "out").st_dev
+    (bare.root / "proc" / "self").mkdir(parents=True)
+    table = f"42 27 {os.major(device)}:{os.minor(device)} / /out rw - vfat /dev/sdb1 rw\n"
+    root = f"27 1 {os.major(device)}:{os.minor(device)} / / rw - ext4 /dev/sda1 rw\n"
+    (bare.root / "proc" / "self" / "mountinfo").write_text(root + table)
+    with (bare.root / "logs" / "huge.log").open("wb") as stream:
+        stream.truncate(4 << 30)
+    done = bare("collect", "/logs", "--output", "/out", *WORDS, exit_code=1)
+    assert "a file of 4294967296 bytes does not fit on vfat, which ends at 4 GiB" in done.stderr
+    assert "use a disk with another file system, or leave it out with --max-size" in done.stderr
+    assert list((bare.root / "out").iterdir()) == []
+
+
+def test_laid_out_without_modes(custody: Any, tmp_path: Path) -> None:
+    """A stick whose file system keeps no modes is laid out like any other."""
+    for program in ("mkfs.vfat", "fusefat", "fusermount"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    image, point = tmp_path / "image", tmp_path / "fat"
+    point.mkdir()
+    subprocess.run(["truncate", "-s", "32M", image], check=True)
+    subprocess.run(["mkfs.vfat", image], check=True, capture_output=True)
+    command = ["fusefat", "-o", "rw+,umask=077", image, point]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("fusefat cannot mount here")
+    try:
+        custody("init", tmp_path / "case", "--no-passphrase", exit_code=0)
+        custody("init", "--on-stick", point, exit_code=0)
+        names = {"CARD.html", "CARD.txt", "KEYS.txt", "evidence", "trust"}
+        assert {path.name for path in point.iterdir()} == names
+        assert (point / "trust" / "signers.toml").read_text().startswith("[[signer]]")
+        custody("init", "--on-stick", point, exit_code=1)
+    finally:
+        subprocess.run(["fusermount", "-u", "-z", point], check=False)
+
+
 @pytest.fixture
 def fat(tmp_path: Path) -> Any:
     """A FAT file system of 64 MiB that the kernel mounts."""
