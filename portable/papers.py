@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -69,7 +70,21 @@ def licences(folder: Path, wheels: Sequence[Path], libraries: Mapping[str, Path]
     # The launcher holds parts of the C library; the wheel of cryptography holds OpenSSL.
     lines.append("custody  the launcher, with parts of the GNU C library: libc6.txt")
     lines.append("app/cryptography  holds OpenSSL, under the Apache License 2.0: as libssl3.txt")
+    lines += [f"named in these: {name}" for name in _named_texts(kept)]
     (kept / "INDEX.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _named_texts(kept: Path) -> list[str]:
+    """Lay the licences that Debian's texts only name, such as the LGPL; their new names."""
+    pattern = re.compile(r"/usr/share/common-licenses/([A-Za-z0-9.-]*[A-Za-z0-9])")
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in kept.iterdir()]
+    laid = []
+    for name in sorted({name for text in texts for name in pattern.findall(text)}):
+        place = Path("/usr/share/common-licenses") / name
+        if place.is_file():
+            shutil.copyfile(place.resolve(), kept / f"common-{name}.txt")
+            laid.append(f"common-{name}.txt")
+    return laid
 
 
 def _python_licence() -> Path:
