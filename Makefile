@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+# Two test processes a core: many tests wait for a program that waits for the clock.
+WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -40,10 +42,10 @@ demo: $(STAMP)
 	@PATH="$(abspath $(BIN)):$$PATH" sh sample_logs/demo.sh
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 test-full: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto -m "full or not full" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) -m "full or not full" $(ARGS)
 
 check: lint types
 
