@@ -32,6 +32,8 @@ from custody.formats.statement import Actor
 from custody.identity import signing
 from custody.identity.signing import Signer
 
+_TRIES = 50
+
 Source = Callable[[Create], Generator[Record]]
 """Makes payload files with what it is given, and gives a record for every path."""
 
@@ -65,12 +67,11 @@ def run(
         return _stream(plan, collected, signer, actor, facts, started, now, progress)
     staged = plan.destination.incoming / f"{plan.destination.staging}{bundle_id}"
     with durable.private_umask():
-        durable.ensure_directory(plan.destination.incoming)
-        refuse_shared(plan.destination)
+        begun = _begin(plan.destination, staged)
         # Known only now, where the directory is new: it may lie inside a source.
         plan = replace(plan, rules=replace(plan.rules, destinations=own(plan.destination)))
         try:
-            with Draft(staged) as draft, durable.lock_directory(staged):
+            with begun as draft, durable.lock_directory(staged):
                 _fill(plan, draft, collected, progress, source)
                 envelope = _seal(
                     plan, draft, collected, signer, actor, facts, started, now, progress
@@ -86,6 +87,25 @@ def run(
     collected.statement_sha256 = hashlib.sha256(envelope).hexdigest()
     _hand_in(plan, staged, collected, envelope, published)
     return collected
+
+
+def _begin(destination: Destination, staged: Path) -> Draft:
+    """Begin the bundle; the directory it grows in is made, where it is not there.
+
+    Another collection that ends just now may take that directory away again, while it is empty.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        durable.ensure_directory(destination.incoming)
+        try:
+            refuse_shared(destination)
+            return Draft(staged)
+        except OSError as err:
+            gone = isinstance(err, FileNotFoundError) or isinstance(
+                err.__cause__, FileNotFoundError
+            )
+            if not gone or not tries_left:
+                raise
+    raise StorageError("collect into", destination.incoming, "it is taken away again and again")
 
 
 def _stream(

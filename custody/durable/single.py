@@ -172,7 +172,8 @@ def publish(staged: Path, final: Path) -> None:
     try:
         rename_new(staged, final)
         sync_directory(final.parent)
-        sync_directory(staged.parent)
+        with suppress(FileNotFoundError):  # another, that published too, took it away: it was empty
+            sync_directory(staged.parent)
     except FileExistsError as err:
         raise ExistsError("publish", final, "it exists already; nothing was overwritten") from err
     except OSError as err:
