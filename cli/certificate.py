@@ -12,9 +12,9 @@ app = Verb("Draft a certification under Federal Rules of Evidence 902(13) and (1
 def certificate(
     bundle: bundles.BundleArgument,
     output: papers.OutOption = None,
-    expect: papers.ExpectOption = None,
-    signer: papers.SignerOption = None,
-    log: papers.LogOption = None,
+    expect: options.ExpectOption = None,
+    signer: options.SealedByOption = None,
+    log: options.LogOption = None,
     checkpoint: ledger_where.CheckpointOption = None,
     ledger: ledger_where.LedgerOption = None,
     trust: options.TrustOption = None,

@@ -24,6 +24,7 @@ from . import (
     options,
     record_file,
     said,
+    source_options,
     stamping,
 )
 from .collect_stamps import Stamps
@@ -42,10 +43,6 @@ _GAPS_SHOWN = 50
 _LONGEST_PERSON = 1_000
 _FIRST_WAIT = 2.0  # another collection enters its bundle in less; a watch or a check may not
 
-SourceArgument = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="SOURCE...", help="Files, directories, globs.", show_default=False),
-]
 OutputOption = Annotated[
     Path | None,
     typer.Option(
@@ -58,7 +55,6 @@ OutputOption = Annotated[
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be read, and write nothing.")
 ]
-NoteOption = Annotated[str, typer.Option(metavar="TEXT", help="What this is.")]
 AuthorityOption = Annotated[
     str, typer.Option(metavar="TEXT", help="On whose authority, or why, it is collected.")
 ]
@@ -70,14 +66,6 @@ CollectorOption = Annotated[
     typer.Option(
         metavar="TEXT",
         help='Who collects, as "NAME, TITLE, ORGANISATION", where no key says it.',
-    ),
-]
-ExcludeOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="GLOB",
-        help="Leave out; with a slash it matches whole paths, without one any name. Repeatable.",
-        show_default=False,
     ),
 ]
 MaxSizeOption = Annotated[
@@ -102,9 +90,6 @@ SinceOption = Annotated[
         help="Leave out files not changed since, such as 2026-11-21T21:14-06:00.",
         show_default=False,
     ),
-]
-OneFileSystemOption = Annotated[
-    bool, typer.Option("--one-file-system", help="Leave out other file systems below a source.")
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -134,20 +119,20 @@ RootOption = Annotated[
 
 @app.command()
 def collect(
-    source: SourceArgument = None,
+    source: source_options.SourceArgument = None,
     sets: SetOption = None,
     root: RootOption = None,
     volatile: VolatileOption = False,
     output: OutputOption = None,
     key: options.KeyOption = None,
-    note: NoteOption = "",
+    note: source_options.NoteOption = "",
     authority: AuthorityOption = "",
     evidence_number: EvidenceOption = "",
     collector: CollectorOption = "",
-    exclude: ExcludeOption = None,
+    exclude: source_options.ExcludeOption = None,
     max_size: MaxSizeOption = "",
     since: SinceOption = "",
-    one_file_system: OneFileSystemOption = False,
+    one_file_system: source_options.OneFileSystemOption = False,
     rate: manners.RateOption = "",
     nice: manners.NiceOption = 0,
     resume: ResumeOption = False,

@@ -77,6 +77,23 @@ SealedByOption = Annotated[
         show_default=False,
     ),
 ]
+ExpectOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="sha256:HEX",
+        help="The digest of the statement, as it was written down.",
+        show_default=False,
+    ),
+]
+LogOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        metavar="VKEY",
+        help="Believe this ledger too, this once. Repeatable.",
+        show_default=False,
+    ),
+]
 AttachmentsOption = Annotated[
     bool, typer.Option("--with-attachments", help="Copy what counsel attached, too.")
 ]

@@ -31,32 +31,6 @@ OutOption = Annotated[
         "--output", "-o", metavar="FILE", help="Write it to this new file.", show_default=False
     ),
 ]
-ExpectOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="sha256:HEX",
-        help="The digest of the statement, as it was written down.",
-        show_default=False,
-    ),
-]
-SignerOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--signer",
-        metavar="VKEY|FINGERPRINT",
-        help="Who must have signed it, believed this once. Repeatable: one of them.",
-        show_default=False,
-    ),
-]
-LogOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--log",
-        metavar="VKEY",
-        help="Believe this ledger too, this once. Repeatable.",
-        show_default=False,
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True)

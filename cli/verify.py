@@ -44,23 +44,6 @@ PathArgument = Annotated[
         readable=False,  # what may not be read is a matter of the verdict, not of the usage
     ),
 ]
-ExpectOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="sha256:HEX",
-        help="The digest of the statement, as it was written down.",
-        show_default=False,
-    ),
-]
-LogOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--log",
-        metavar="VKEY",
-        help="Believe this ledger too, this once. Repeatable.",
-        show_default=False,
-    ),
-]
 EntryOption = Annotated[
     Path | None,
     typer.Option(
@@ -75,9 +58,9 @@ EntryOption = Annotated[
 @app.command()
 def verify(
     path: PathArgument = None,
-    expect: ExpectOption = None,
+    expect: options.ExpectOption = None,
     signer: options.SealedByOption = None,
-    log: LogOption = None,
+    log: options.LogOption = None,
     entry: EntryOption = None,
     checkpoint: ledger_where.CheckpointOption = None,
     trust: options.TrustOption = None,

@@ -15,7 +15,7 @@ import typer
 
 from custody.errors import CustodyError, UsageError
 
-from . import console, desk, exit_codes, figures, manners, options, watch_unit
+from . import console, desk, exit_codes, figures, manners, options, source_options, watch_unit
 from .frame import Verb
 from .watch_alarms import Commands
 
@@ -32,10 +32,6 @@ _LEAST_SECONDS = 1.0
 _STATE_SECONDS = 10.0
 _LARGEST_STATE = 1 << 20
 
-SourceArgument = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="SOURCE...", help="Files, directories, globs.", show_default=False),
-]
 EveryOption = Annotated[
     str, typer.Option(metavar="TIME", help="How often to seal what is new: 30s, 5m, 1h.")
 ]
@@ -51,18 +47,6 @@ OnAlarmOption = Annotated[
         show_default=False,
     ),
 ]
-ExcludeOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="GLOB",
-        help="Leave out; with a slash it matches whole paths, without one any name. Repeatable.",
-        show_default=False,
-    ),
-]
-OneFileSystemOption = Annotated[
-    bool, typer.Option("--one-file-system", help="Leave out other file systems below a source.")
-]
-NoteOption = Annotated[str, typer.Option(metavar="TEXT", help="What this is.")]
 AuthorityOption = Annotated[
     str, typer.Option(metavar="TEXT", help="On whose authority, or why, it is watched.")
 ]
@@ -74,15 +58,15 @@ PrintUnitOption = Annotated[
 
 @app.command()
 def watch(
-    source: SourceArgument = None,
+    source: source_options.SourceArgument = None,
     every: EveryOption = "30s",
     size: SizeOption = "32M",
     rate: manners.RateOption = "",
     nice: manners.NiceOption = 5,
     on_alarm: OnAlarmOption = "",
-    exclude: ExcludeOption = None,
-    one_file_system: OneFileSystemOption = False,
-    note: NoteOption = "",
+    exclude: source_options.ExcludeOption = None,
+    one_file_system: source_options.OneFileSystemOption = False,
+    note: source_options.NoteOption = "",
     authority: AuthorityOption = "",
     status: StatusOption = False,
     print_unit: PrintUnitOption = False,
