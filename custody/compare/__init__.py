@@ -26,10 +26,8 @@ from custody.compare.results import (
     EXTRA,
     GROWN,
     IDENTICAL,
-    METADATA,
     MISSING,
     MODIFIED,
-    MOVED,
     NOT_COMPARED,
     PERHAPS_CUT,
     STATUSES,
@@ -44,7 +42,6 @@ from custody.errors import UsageError
 __all__ = ["STATUSES", "Chosen", "Comparison", "Result", "choose", "live", "run"]
 
 DIFFERENT = (TRUNCATED, MODIFIED, MISSING, EXTRA)
-ALSO_DIFFERENT = (GROWN, MOVED, METADATA)
 MOST_UNREAD_KEPT = 10_000
 
 Tick = Callable[[int, int, int | None, int | None], None]
