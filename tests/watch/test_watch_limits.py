@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import lzma
 import os
 import shutil
@@ -228,3 +229,28 @@ def test_a_directory_that_may_not_be_read_any_more_has_lost_nothing(
         it.stop()
     assert it.alarms == []
     custody("verify", case, user=ordinary_user, exit_code=0)
+
+
+def test_a_disk_that_cannot_be_read_is_a_gap_and_the_other_logs_are_kept(
+    watch: Start, custody: Any, case: Path, logs: Path, restored: Restore
+) -> None:
+    """What the system refuses to read is recorded with its reason, and stops nothing else."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    bad, good = logs / "bad.log", logs / "good.log"
+    append(bad, b"lost\n")
+    append(good, b"kept\n")
+    fault = ("-P", str(bad), "-e", "trace=pread64", "-e", "inject=pread64:error=EIO")
+    it = watch(prefix=("strace", "-D", "-f", "-qq", "-o", "/dev/null", *fault))
+    it.sealed(5)
+    it.stop()
+    assert restored(good) == [b"kept\n"]
+    records = [
+        json.loads(line)
+        for path in case.glob("bundles/*/custody/inventory.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    (found,) = [record for record in records if record["path"] == str(bad)]
+    assert (found["outcome"], found["error"]["name"]) == ("unreadable", "EIO")
+    assert sum(event.get("gaps", 0) for event in it.events) == 1
+    custody("verify", case, exit_code=0)
