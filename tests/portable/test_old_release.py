@@ -49,9 +49,9 @@ def test_beside_an_old_c_library(old: Path, portable: Path) -> None:
         pytest.skip("the oldest release of the mirror has no older C library than this machine")
     program = "/stick/custody/custody"
     assert run(program, "--version").returncode == 0
-    done = run(program, "collect", "/var/log", "--output", "/root/out", "--no-progress")
+    done = run(program, "collect", "/var/log", "--output", "/out", "--no-progress")
     assert done.returncode == 0, done.stderr
-    bundle = next(path.name for path in (old / "root" / "out").iterdir() if path.name[0] == "2")
-    checked = run(program, "verify", f"/root/out/{bundle}")
+    bundle = next(path.name for path in (old / "out").iterdir() if path.name[0] == "2")
+    checked = run(program, "verify", f"/out/{bundle}")
     assert checked.returncode == 11, checked.stdout
     assert "FAIL" not in checked.stdout
