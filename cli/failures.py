@@ -6,9 +6,9 @@ import traceback
 
 import typer
 
+from custody.cli import exit_codes
+from custody.cli.terminal import console
 from custody.errors import CustodyError
-
-from . import console, exit_codes
 
 _RUN_AGAIN = "run it again with -vv to see where it happened"
 

@@ -31,9 +31,11 @@ from typer import main as typer_main
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 import custody
+from custody.cli import exit_codes, failures
+from custody.cli.given import options
+from custody.cli.terminal import console
 from custody.errors import UsageError
 
-from . import console, exit_codes, failures, options
 from .main import COMMANDS, FIRST_COMMANDS
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

@@ -254,6 +254,27 @@ def test_only_durable_renames_links_and_syncs(modules: dict[str, Module]) -> Non
     assert found == []
 
 
+def room_of_the_command_line(name: str) -> str:
+    """The room below cli/ that a module stands in, or nothing."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["custody", "cli"] and len(parts) > 3 else ""
+
+
+def test_the_rooms_of_the_command_line_stand_on_each_other(modules: dict[str, Module]) -> None:
+    """Verbs import what is given to them and the terminal, never the verbs of another room."""
+    stands_on = {"terminal": {""}, "given": {"", "terminal"}}
+    found = [
+        f"{module.name}:{line} imports {target}"
+        for module in modules.values()
+        if (here := room_of_the_command_line(module.name))
+        for imported, line in module.imports.items()
+        for target in [owner(imported, set(modules)) or ""]
+        if room_of_the_command_line(target)
+        not in {here} | stands_on.get(here, {"", "terminal", "given"})
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from custody import errors
-from custody.cli import console, exit_codes, failures, figures
+from custody.cli import exit_codes, failures
 from custody.cli.main import COMMANDS
+from custody.cli.terminal import console, figures
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def test_a_command_loads_only_its_own_module(custody: Any) -> None:
         command, env=custody.environment(), capture_output=True, text=True, check=True
     )
     loaded = set(done.stdout.split())
-    assert "custody.cli.trust" in loaded
-    assert not {"custody.cli.key", "custody.collect", "rich", "yaml", "watchdog"} & loaded
+    assert "custody.cli.keys.trust" in loaded
+    assert not {"custody.cli.keys.key", "custody.collect", "rich", "yaml", "watchdog"} & loaded
 
 
 def test_bare_custody_names_the_first_commands(custody: Any) -> None:

@@ -19,7 +19,7 @@ from history_bench import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from custody.cli import history_markdown
+from custody.cli.handing import history_markdown
 from custody.formats import canonical, dsse
 from custody.formats.dsse import Envelope
 from custody.history import docket, register, timeline

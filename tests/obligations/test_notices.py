@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from custody.cli.notice import ABOUT
+from custody.cli.duties.notice import ABOUT
 from custody.errors import UsageError
 from custody.obligations import notices
 from custody.obligations.assess import Assessment

@@ -1,0 +1,1 @@
+"""The investigator: evidence is verified, compared, countersigned and stamped."""

@@ -1,0 +1,1 @@
+"""Counsel: the incident record, what it obliges to, and what was sent."""

@@ -1,0 +1,1 @@
+"""The ledger: read, proved, exported, witnessed."""

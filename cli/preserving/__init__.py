@@ -1,0 +1,1 @@
+"""The responder: a case is opened, logs are collected, watched and restored."""
