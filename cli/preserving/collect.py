@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,6 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import (
     certificates,
-    desk,
     ledger_where,
     manners,
     options,
@@ -22,24 +21,19 @@ from custody.cli.given import (
     source_options,
     stamping,
 )
-from custody.cli.terminal import console, figures
+from custody.cli.terminal import console
 from custody.errors import UsageError
 
-from . import collect_dry_run, collect_stream
+from . import collect_dry_run, collect_into, collect_shown, collect_stream
 from .collect_stamps import Stamps
 
 if TYPE_CHECKING:
-    from custody.collect import Collected, Destination, Plan, Request
+    from custody.collect import Collected, Destination, Request
     from custody.formats.statement import Actor
-    from custody.identity.keys import Passphrase
     from custody.identity.signing import Signer
     from custody.obligations.assess import Assessment
 
 app = Verb("Preserve logs in a sealed bundle.")
-
-_GAPS_SHOWN = 50
-_LONGEST_PERSON = 1_000
-_FIRST_WAIT = 2.0  # another collection enters its bundle in less; a watch or a check may not
 
 OutputOption = Annotated[
     Path | None,
@@ -172,7 +166,7 @@ def collect(
             secrets=passphrase.secrets(passphrase_file, passphrase_fd),
         )
     )
-    case_path = _case_path(request, output, dry_run=dry_run)
+    case_path = collect_into.case_path(request, output, dry_run=dry_run)
     if dry_run:
         return collect_dry_run.show(request, case_path or output, case_path)
     stream = None
@@ -183,7 +177,7 @@ def collect(
     found = None if incident is None else record_file.assessed(incident, None)
     authorities = stamping.addresses(tsa)
     secret = passphrase.source(passphrase_file, passphrase_fd)
-    destination, signer, actor = _ready(case_path, output, key, collector, secret)
+    destination, signer, actor = collect_into.ready(case_path, output, key, collector, secret)
     if stream is not None:
         return collect_stream.run(request, replace(destination, stream=stream), signer, actor)
     stamps = Stamps(authorities, tsa_timeout, destination, signer, actor)
@@ -209,7 +203,7 @@ def collect(
     stamps.enter(collected)
     if destination.case is not None:
         ledger_where.tell_troubles(destination.case.memory)
-    _show(collected, plan, signer, stamps)
+    collect_shown.show(collected, plan, signer, stamps)
     return exit_codes.GAPS if collected.gap_count else exit_codes.OK
 
 
@@ -238,179 +232,3 @@ def _request(request: Request) -> Request:
             hint="custody collect /var/log --output DIR, or custody sets list",
         )  # fmt: skip
     return request
-
-
-def _case_path(request: Request, output: Path | None, *, dry_run: bool) -> Path | None:
-    """The case to collect into; exactly one of it and --output must be named."""
-    chosen = options.case()
-    if output is not None and chosen is not None and not chosen.from_environment:
-        raise UsageError(
-            "collect",
-            None,
-            "both --case and --output are named; nothing was written",
-            hint=f"custody collect {_words(request)} --case {chosen.path}",
-        )
-    if output is not None:
-        return None
-    if chosen is None:
-        if dry_run:
-            return None
-        raise UsageError(
-            "collect",
-            None,
-            "neither --case nor --output is named; nothing was written",
-            hint=f"custody collect {_words(request)} --output DIR",
-        )
-    if chosen.from_environment:
-        console.remark(f"case from CUSTODY_CASE: {chosen.path}")
-    return chosen.path
-
-
-def _words(request: Request) -> str:
-    import shlex
-
-    root = ["--root", str(request.root)] if request.root else []
-    sets = [word for name in request.sets for word in ("--set", name)]
-    root += ["--volatile"] if request.volatile else []
-    shown = [*root, *sets[:6], *request.sources[:3]]
-    return shlex.join(shown) + (" ..." if len(request.sources) > 3 or len(sets) > 6 else "")
-
-
-def _ready(
-    case_path: Path | None,
-    output: Path | None,
-    key: str | None,
-    collector: str,
-    secret: Passphrase,
-) -> tuple[Destination, Signer, Actor]:
-    """Unlock and try every key before the first source is opened."""
-    from custody import case as cases
-    from custody.cli.given import passphrase
-    from custody.collect import WAIT_SECONDS, Destination
-    from custody.formats.statement import Actor
-    from custody.identity import keys, trust
-
-    if collector and (key is not None or case_path is not None):
-        raise UsageError(
-            "read the command line", "--collector", "the key that signs says who collects",
-            hint="custody key new NAME --person ... --title ... --organization ...",
-        )  # fmt: skip
-    if case_path is None:
-        if output is None:  # _case_path saw to it
-            raise UsageError("collect", None, "neither --case nor --output is named")
-        if key is None:
-            name, title, organization = _person(collector)
-            if not name:
-                console.warning(
-                    'nobody is named as the collector: --collector "NAME, TITLE, ORGANISATION"'
-                )
-            signer = keys.one_time("one-time")
-            return (
-                Destination(output),
-                signer,
-                Actor(str(signer.key), name, title, organization),
-            )
-        folder = keys.KeyFolder(options.home() / "keys")
-        stored = folder.pick(key, "signer")
-        return Destination(output), passphrase.unlock(folder, stored.name, secret), stored.actor()
-    case = cases.open_case(case_path, ledger_where.memory())
-    folder = keys.KeyFolder(options.home() / "keys")
-    stored = folder.pick(key, "signer")
-    signer = passphrase.unlock(folder, stored.name, secret)
-    log_key = desk.log_key(folder, case, secret)
-    # Another writer is said now, not after the work.
-    with case.locked(options.wait_seconds(_FIRST_WAIT)):
-        case.log.require_believed(log_key)
-    believed = trust.load(options.home() / "trust")
-    others = [item.key for item in believed.signers if item.key is not None]
-    wait = options.wait_seconds(WAIT_SECONDS)
-    destination = Destination(case_path, case, log_key, [signer.key, *others], wait)
-    return destination, signer, stored.actor()
-
-
-def _person(collector: str) -> tuple[str, str, str]:
-    """``NAME, TITLE, ORGANISATION``; what is left out is empty."""
-    if len(collector) > _LONGEST_PERSON:
-        raise UsageError("collect", "--collector", f"longer than {_LONGEST_PERSON} characters")
-    parts = [part.strip() for part in options.plain_text("--collector", collector).split(",", 2)]
-    name, title, organization = [*parts, "", ""][:3]
-    return name, title, organization
-
-
-def _show(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> None:
-    for name, why in collected.refused.items():
-        console.warning(f"the bundle {name} in this case was not entered: {why}")
-    fingerprint = signer.key.fingerprint()
-    if console.mode().json:
-        console.result_json("collection", _document(collected, plan, signer, stamps))
-        return
-    console.result("bundle   ", collected.path)
-    console.result(
-        f"read     {collected.files} files, {figures.amount(collected.bytes)}"
-        f" ({', '.join(f'{count} {name}' for name, count in sorted(collected.outcomes.items()))})"
-    )
-    if collected.resumed:
-        taken = figures.amount(collected.resumed["bytes"])
-        console.result(f"resumed  {collected.resumed['files']} files, {taken}, were there already")
-    if collected.gap_count:
-        console.result(f"gaps     {collected.gap_count}")
-        for gap in collected.gaps[:_GAPS_SHOWN]:
-            console.result(f"  {gap.outcome:<12} ", gap.path, f"  {gap.error}")
-        if collected.gap_count > _GAPS_SHOWN:
-            console.result("  ... the others are in custody/inventory.jsonl")
-    console.result("clock    ", _clock(collected))
-    stamps.show()
-    if collected.ledger is not None:
-        console.result(
-            f"ledger   entry {collected.ledger.index} of {collected.ledger.size},"
-            f" root {collected.ledger.root}"
-        )
-    console.result("key      ", signer.key)
-    console.result(f"write this down: {collected.statement_sha256} {fingerprint}")
-    console.result("          the first is the statement's digest (--expect), the second the")
-    console.result("          key's fingerprint (--signer)")
-    console.result("next:    ", _next(collected, fingerprint))
-
-
-def _clock(collected: Collected) -> str:
-    seconds = int(collected.clock.get("utc_offset_seconds", 0))
-    sign = "-" if seconds < 0 else "+"
-    hours, rest = divmod(abs(seconds), 3600)
-    return f"UTC{sign}{hours:02d}:{rest // 60:02d}, {collected.clock.get('ntp')} by NTP"
-
-
-def _next(collected: Collected, fingerprint: str) -> str:
-    import shlex
-
-    command = f"custody verify {shlex.quote(str(collected.path))}"
-    if collected.ledger:
-        return command
-    return f"{command} --signer {fingerprint} --expect sha256:{collected.statement_sha256}"
-
-
-def _document(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> dict[str, Any]:
-    from custody import clock
-
-    entered = collected.ledger
-    ledger = (
-        {"index": entered.index, "size": entered.size, "root": entered.root} if entered else None
-    )
-    return {
-        "bundle_id": collected.bundle_id,
-        "path": str(collected.path.resolve()),
-        "outcomes": dict(collected.outcomes),
-        "files": collected.files,
-        "bytes": collected.bytes,
-        "sealed_at": clock.rfc3339(collected.sealed_at) if collected.sealed_at else None,
-        "ledger": ledger,
-        "gap_count": collected.gap_count,
-        "gaps": [
-            {"path": gap.path, "outcome": gap.outcome, "error": gap.error} for gap in collected.gaps
-        ],
-        "clock": dict(collected.clock),
-        "timestamps": [stamping.document(answer) for answer in stamps.answers],
-        "resumed": collected.resumed or None,
-        "same_disk": plan.same_disk or None,
-        "statement_sha256": collected.statement_sha256,
-        "signer": {"vkey": str(signer.key), "fingerprint": signer.key.fingerprint()},
-    }
