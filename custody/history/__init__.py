@@ -80,9 +80,10 @@ def timeline(
     about = register.read(entries, () if case is None else _lying_there(case))
     about.case = about.case or ("" if case is None else case.case)
     found = items.find(item, about, None if case is None else case.bundles)
-    believed = certifying.believe_ledger(trust, LedgerReader(ledger.directory))
-    trust = believed.trust
     dating = Dating(case, LedgerReader(ledger.directory), trust)
+    # Desks are judged at the same trusted times as where the case is verified.
+    believed = certifying.believe_ledger(trust, LedgerReader(ledger.directory), dating.latest)
+    trust = believed.trust
     judge = Judge(trust, dating.latest)
     report = check(ledger.directory, ledger.origin, (), judge.verify_entry, progress,
                    memory=memory, given=given, policy=trust.policy)  # fmt: skip

@@ -45,6 +45,7 @@ from custody.errors import (
 )
 from custody.formats import bagit
 from custody.handover import Release
+from custody.history.dating import Dating
 from custody.identity.trust import Trust
 from custody.transfer import copying, planning, release
 from custody.transfer.copying import Plan, Progress
@@ -131,7 +132,7 @@ def look(
         _refuse_exchanged(real, path, terms)
         if terms.refuse or _is_held(case, real):
             # What the case itself vouched for counts, as it does where the case is verified.
-            believed = _believed(certifying.believe_ledger(trust, case.ledger).trust, terms)
+            believed = _believed(_after_entries(case, trust), terms)
             _verify(arrived, real, believed, terms, now, progress)
             if terms.refuse or not arrived.differs:
                 return arrived
@@ -166,12 +167,18 @@ def look_at_stream(
         arrived.staged = staged
         _refuse_exchanged(staged, STREAM, terms)
         if _is_held(case, staged):
-            trust = certifying.believe_ledger(trust, case.ledger).trust
+            trust = _after_entries(case, trust)
         _forget(staged)
         _verify(arrived, staged, _believed(trust, terms), terms, now(), progress)
     except CustodyError as err:
         arrived.error, arrived.why = err, str(err)
     return arrived
+
+
+def _after_entries(case: Case, trust: Trust) -> Trust:
+    """What this verifier believes of keys after what desks entered in the case."""
+    dated = Dating(case, case.ledger, trust).latest
+    return certifying.believe_ledger(trust, case.ledger, dated).trust
 
 
 def _require_bundle(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -30,14 +31,17 @@ from custody import case as cases
 from custody import certifying
 from custody.bundle import layout
 from custody.errors import FormatError, UsageError
-from custody.formats import dsse, statement
+from custody.formats import dsse, statement, vkey
 from custody.formats.statement import Actor, Event
-from custody.identity import signing
+from custody.history import timeline
+from custody.identity import notes, signing
 from custody.identity.signers import TrustedSigner
 from custody.identity.signing import Signer
 from custody.identity.trust import Anchor, Trust
 from custody.ledger.policy import Known, Policy
+from custody.transfer import intake
 from custody.verify import Verification
+from custody.verify.bundle import silent
 
 DAY = timedelta(days=1)
 DESK, SECOND = key("desk", 11), key("deputy", 12)
@@ -401,6 +405,31 @@ def test_an_entry_by_a_desk_s_old_key_counts_where_the_ledger_dates_it(case: Pat
     assert late.trust.vouched == ()
     dated = certifying.believe_ledger(ended, reader, lambda index: NOW if index == 3 else None)
     assert [item.fingerprint for item in dated.trust.vouched] == [HOST.key.fingerprint()]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_desk_is_judged_at_one_moment_everywhere(
+    case: Path, tmp_path: Path, *, seen: bool
+) -> None:
+    """By a witness who saw a certificate before its desk's key ended, or not, every verb says the
+    same of the key: a verification, a history, an intake of what the case holds already."""
+    enter(case, vouch())
+    witness = Signer.generate("w.example/w", vkey.COSIGNATURE)
+    opened = cases.open_case(case)
+    if seen:
+        note = opened.ledger.checkpoint().note.text
+        with opened.locked(0):
+            opened.log.add_cosignatures(note, [notes.cosign(note, witness, int(NOW.timestamp()))])
+    policy = Policy((Known(LOG.key),), {"w": Known(witness.key)}, {}, "none")
+    trust = replace(folder(DESK, valid_until=NOW + DAY), policy=policy)
+    verdict = "ok" if seen else "cannot-verify"
+    assert check_case(case, trust).verdict == verdict
+    assert timeline(opened, "", trust, NOW).verdict == verdict
+    held = min((case / "bundles").iterdir())
+    again = Path(shutil.copytree(held, tmp_path / "again" / held.name))
+    came = intake.look(opened, again, trust, intake.Terms({}, {}), NOW, silent)
+    assert came.found is not None
+    assert came.found.verdict == verdict
 
 
 def test_a_ledger_alone_is_judged_by_what_desks_entered(case: Path, custody: Any) -> None:
