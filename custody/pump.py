@@ -156,12 +156,19 @@ def _turn(
     """Write the buffer out, then fill it with the next piece of the source."""
     if target is not None and full is not None:
         _write(target, buffer[: full.length], full.offset)
-    if empty is None or empty.hole:
-        return _ZEROS[: empty.length if empty else 0]
+    if empty is None:
+        return _ZEROS[:0]
     try:
+        if empty.hole:
+            return _ZEROS[: _within(source, empty)]
         return fill(source, buffer, empty.offset, empty.length)
     except OSError as err:
         return err
+
+
+def _within(fd: int, hole: _Piece) -> int:
+    """How much of a hole the file still has: zeros beyond its end would be made up."""
+    return max(0, min(hole.length, os.fstat(fd).st_size - hole.offset))
 
 
 def fill(fd: int, buffer: memoryview, offset: int, length: int) -> memoryview:

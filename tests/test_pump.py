@@ -148,6 +148,23 @@ def test_extents_of_a_file_that_shrank(tmp_path: Path) -> None:
             assert machine.copy(fd, None, 10 * CHUNK).length == 8 * CHUNK
 
 
+@pytest.mark.parametrize("kept", [0, 3 * CHUNK, 3 * CHUNK + 5, 7 * CHUNK - 1])
+def test_a_hole_that_is_cut_while_it_is_copied(kept: int, tmp_path: Path) -> None:
+    """What a file of holes alone no longer has when its turn comes is not made up as zeros."""
+    with Pump() as machine, opened(tmp_path / "file") as fd, opened(tmp_path / "target") as out:
+        os.ftruncate(fd, 90 * CHUNK)
+
+        def cut(done: int) -> None:
+            if done == CHUNK:
+                os.ftruncate(fd, kept)
+
+        copied = machine.copy(fd, out, 90 * CHUNK, cut)
+        at_most = max(kept, pump._BUFFERS * CHUNK)  # what was in the ring already was there
+        assert min(kept, CHUNK) <= copied.length <= at_most
+        assert os.fstat(out).st_size == copied.length
+        assert copied.sha256 == hashlib.sha256(bytes(copied.length)).hexdigest()
+
+
 def failing(call: str, number: int, when: int) -> Callable[..., int]:
     real = getattr(os, call)
     calls: list[int] = []

@@ -96,6 +96,34 @@ def test_a_file_that_is_cut(size: int, gather: Any, source: Path, moment: Any) -
     assert found.collected.gap_count == 1
 
 
+@pytest.mark.parametrize("kept", [5 * LARGE, 2 * LARGE + 77, 0])
+def test_a_file_of_holes_that_is_cut(kept: int, gather: Any, source: Path, moment: Any) -> None:
+    """A file without any data that is cut once its holes are known is truncated, to its very size:
+    no zero is made up for what is gone."""
+    log = source / "log"
+    size = 9 * LARGE
+    with log.open("wb") as stream:
+        stream.truncate(size)
+    inode, real = log.stat().st_ino, os.lseek
+
+    def lseek(fd: int, offset: int, how: int) -> int:
+        try:
+            return real(fd, offset, how)
+        finally:
+            if how == os.SEEK_DATA and os.fstat(fd).st_ino == inode:
+                os.truncate(log, kept)
+
+    found = gather(
+        source,
+        before_run=lambda: moment._patch.setattr(os, "lseek", lseek),
+        after_run=moment.undo,
+    )
+    record = found.one(log)
+    assert record["outcome"] == "truncated"
+    assert (record["size_before"], record["size"], record["size_after"]) == (size, kept, kept)
+    assert found.content(log) == bytes(kept)
+
+
 def test_copytruncate(gather: Any, source: Path, moment: Any) -> None:
     """logrotate's copytruncate while reading is a truncation, and the copy is not mistaken."""
     log = source / "log"
