@@ -20,9 +20,10 @@ from typing import Self
 
 from custody import durable, pump
 from custody.acquire import metadata, outcomes
+from custody.acquire.listing import Listed
 from custody.acquire.metadata import Accounts, Record
 from custody.acquire.rules import LARGEST_FILE, Rules
-from custody.acquire.walk import Batch, Listed, Place, error_fields, failed, outcome_of
+from custody.acquire.walk import Batch, Place, error_fields, failed, outcome_of
 from custody.pace import Pace
 from custody.pump import Copied, Pump
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from custody.acquire import metadata, outcomes
+from custody.acquire.listing import Listed, inode_of
 from custody.acquire.metadata import Record
 from custody.acquire.reader import Read, Reader
-from custody.acquire.walk import Finished, Listed, listed_inode
+from custody.acquire.walk import Finished
 from custody.formats import inventory
 
 _NOBODY = metadata.Accounts({}, {})
@@ -121,14 +122,14 @@ class Moved:
         """Another name of the same file that was listed and read under it: a hard link."""
         missed = {item.listed.name for item in self.missed}
         for other in sorted(now.names.get(inode, ())):
-            if other not in missed and listed_inode(step.listing, other) == inode:
+            if other not in missed and inode_of(step.listing, other) == inode:
                 return step.place.join(other)
         return None
 
     @staticmethod
     def _is_taken(step: Finished, name: bytes) -> bool:
         """Whether the payload name of a second reading of *name* may exist from the first."""
-        if listed_inode(step.listing, name) is None:
+        if inode_of(step.listing, name) is None:
             return False
         marked = name in step.marked
         return step.place.payload(name, marked=True) == step.place.payload(name, marked=marked)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from custody.acquire import metadata, outcomes
+from custody.acquire.listing import Listed
 from custody.acquire.metadata import Accounts, Record
 from custody.acquire.rules import LARGEST_FILE, Rules
 from custody.acquire.sources import Sources
-from custody.acquire.walk import Batch, Finished, Listed, Noted, error_fields, outcome_of, walk
+from custody.acquire.walk import Batch, Finished, Noted, error_fields, outcome_of, walk
 
 
 @dataclass(slots=True)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import time
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from custody.acquire import listing
 from custody.acquire.image import HOST, Image
+from custody.acquire.listing import Listed
 from custody.acquire.metadata import (
     Accounts,
     Record,
@@ -31,9 +30,6 @@ from custody.acquire.sources import Node
 from custody.formats import names
 
 BATCH = 16
-_TYPE_DIRECTORY, _TYPE_FILE, _TYPE_OTHER = b"d", b"f", b"o"
-_TYPES = {stat.S_IFDIR: _TYPE_DIRECTORY, stat.S_IFREG: _TYPE_FILE}
-_INODE_BYTES = 8
 # A tree may be deeper than the number of files a process may open: only the first and the last
 # directories on the way down are held, the others are found again from above.
 _HELD_FIRST, _HELD_LAST = 16, 48
@@ -41,17 +37,6 @@ _HELD_FIRST, _HELD_LAST = 16, 48
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _PASS_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOATIME = getattr(os, "O_NOATIME", 0)
-
-
-class Listed(NamedTuple):
-    """One name as the directory listing gave it; the *inode* is 0 where it was not listed.
-
-    :ivar is_file: whether the listing said that it is a regular file; it may have said nothing.
-    """
-
-    name: bytes
-    inode: int
-    is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +90,7 @@ class Batch:
 class Finished:
     """All names of a directory that are not directories have been given; the taker closes *fd*.
 
-    :ivar listing: every name in it, as :func:`listed_inode` reads it.
+    :ivar listing: every name in it, as :mod:`custody.acquire.listing` packs it.
     :ivar listed_at: the host's clock just after that, in nanoseconds since 1970.
     """
 
@@ -173,27 +158,26 @@ class _Walker:
         if len(self.stack) > _HELD_FIRST + _HELD_LAST:
             self.drop(self.stack[-_HELD_LAST - 1])
         try:
-            listing = _list(fd) if node is None else _look(fd, node)
+            packed = listing.whole(fd) if node is None else listing.some(fd, node)
         except OSError as err:
             yield Noted(failed(place.path, "unreadable", err))
             return
         listed_at = time.time_ns()
-        frame.marked = names.colliding([_name(item) for item in listing])
-        frame.pending = (_name(item) for item in listing if item.endswith(_TYPE_DIRECTORY))
-        yield from self.contents(frame, fd, listing, listed_at)
+        frame.marked = names.colliding([listing.name_of(item) for item in packed])
+        frame.pending = (listing.name_of(item) for item in packed if listing.is_directory(item))
+        yield from self.contents(frame, fd, packed, listed_at)
 
     def contents(
-        self, frame: _Frame, fd: int, listing: list[bytes], listed_at: int
+        self, frame: _Frame, fd: int, packed: list[bytes], listed_at: int
     ) -> Iterator[Step]:
         batch: list[Listed] = []
         some = False
         above = frame.place.join(b"")
-        for item in listing:
-            if item.endswith(_TYPE_DIRECTORY):
+        for item in packed:
+            if listing.is_directory(item):
                 continue
-            name = _name(item)
-            listed = Listed(name, _inode(item), item.endswith(_TYPE_FILE))
-            settled = self.settled(frame, above + name, name)
+            listed = listing.unpack(item)
+            settled = self.settled(frame, above + listed.name, listed.name)
             if settled is not None:
                 if batch:  # the order of the names is a promise
                     yield Batch(os.dup(fd), frame.place, tuple(batch), frame.marked)
@@ -207,7 +191,7 @@ class _Walker:
         if batch:
             yield Batch(os.dup(fd), frame.place, tuple(batch), frame.marked)
         if batch or some:
-            yield Finished(os.dup(fd), frame.place, listing, frame.marked, listed_at)
+            yield Finished(os.dup(fd), frame.place, packed, frame.marked, listed_at)
 
     def settled(self, frame: _Frame, path: bytes, name: bytes) -> Record | None:
         """The record of a name that is no directory and is not to be read, if it is not."""
@@ -311,66 +295,6 @@ def _open_directory(parent: int | None, name: bytes, *, whole: bool) -> int:
 def _identity(fd: int) -> tuple[int, int]:
     status = os.fstat(fd)
     return status.st_dev, status.st_ino
-
-
-def _list(fd: int) -> list[bytes]:
-    """The names in a directory, sorted, each as name, NUL, inode and type in one short value.
-
-    One value a name keeps a directory with a million entries in bounded memory.
-    """
-    with os.scandir(fd) as entries:
-        listing = sorted(
-            _pack(os.fsencode(entry.name), entry.inode(), _type(entry)) for entry in entries
-        )
-    # A directory that changes while it is listed may give one name twice.
-    twice = [i for i in range(1, len(listing)) if _name(listing[i]) == _name(listing[i - 1])]
-    for index in reversed(twice):
-        del listing[index]
-    return listing
-
-
-def _type(entry: os.DirEntry[str]) -> bytes:
-    try:
-        if entry.is_file(follow_symlinks=False):
-            return _TYPE_FILE
-        return _TYPE_DIRECTORY if entry.is_dir(follow_symlinks=False) else _TYPE_OTHER
-    except OSError:  # it cannot be looked at: reading it will say why
-        return _TYPE_OTHER
-
-
-def _look(fd: int, node: Node) -> list[bytes]:
-    """The same for the names in *node* alone; those that are not there are left out."""
-    listing = []
-    for name in node.children:
-        try:
-            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        except OSError:
-            kind = _TYPE_DIRECTORY if node.children[name].children else _TYPE_OTHER
-            listing.append(_pack(name, 0, kind))
-        else:
-            kind = _TYPES.get(stat.S_IFMT(status.st_mode), _TYPE_OTHER)
-            listing.append(_pack(name, status.st_ino, kind))
-    return sorted(listing)
-
-
-def _pack(name: bytes, inode: int, kind: bytes) -> bytes:
-    return name + b"\0" + inode.to_bytes(_INODE_BYTES, "little") + kind
-
-
-def _name(packed: bytes) -> bytes:
-    return packed[: -_INODE_BYTES - 2]
-
-
-def _inode(packed: bytes) -> int:
-    return int.from_bytes(packed[-_INODE_BYTES - 1 : -1], "little")
-
-
-def listed_inode(listing: Sequence[bytes], name: bytes) -> int | None:
-    """The inode under which *name* stands in a sorted listing; None if it does not."""
-    index = bisect_left(listing, name + b"\0")
-    if index < len(listing) and _name(listing[index]) == name:
-        return _inode(listing[index])
-    return None
 
 
 def failed(path: bytes, outcome: str, err: OSError) -> Record:

@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 from custody.acquire import metadata
+from custody.acquire.listing import Listed
 from custody.acquire.metadata import Record
-from custody.acquire.walk import Listed
 from custody.formats import names
 
 FILE, DIRECTORY, LINK, SPECIAL = "a file", "a directory", "a symbolic link", "a special file"

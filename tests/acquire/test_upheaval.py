@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from custody.acquire import walk
+from custody.acquire import listing, walk
 from custody.acquire.outcomes import ALL
 from custody.formats import inventory
 
@@ -87,9 +87,9 @@ def upheaval(seed: int, gather: Any, source: Path, patch: pytest.MonkeyPatch) ->
     chance = dice.choice([0, 0, 0.02, 0.2])
     thread, process = threading.get_ident(), os.getpid()  # the one that reads the sources
 
-    def contents(self: Any, frame: Any, fd: int, listing: Any, when: int) -> Any:
-        listed.update(frame.place.join(walk._name(item)) for item in listing)
-        return real_contents(self, frame, fd, listing, when)
+    def contents(self: Any, frame: Any, fd: int, packed: Any, when: int) -> Any:
+        listed.update(frame.place.join(listing.name_of(item)) for item in packed)
+        return real_contents(self, frame, fd, packed, when)
 
     def sometimes(real: Callable[..., Any]) -> Callable[..., Any]:
         def hooked(path: Any, *args: Any, **kwargs: Any) -> Any:

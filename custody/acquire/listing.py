@@ -1,0 +1,100 @@
+"""What a directory lists: each name with its inode and its type, packed into one short value.
+
+One value a name (name, NUL, inode, type) keeps a directory with a million entries in bounded
+memory, and values that are sorted are names that are sorted.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from custody.acquire.sources import Node
+
+_DIRECTORY, _FILE, _OTHER = b"d", b"f", b"o"
+_TYPES = {stat.S_IFDIR: _DIRECTORY, stat.S_IFREG: _FILE}
+_INODE_BYTES = 8
+
+
+class Listed(NamedTuple):
+    """One name as the directory listing gave it; the *inode* is 0 where it was not listed.
+
+    :ivar is_file: whether the listing said that it is a regular file; it may have said nothing.
+    """
+
+    name: bytes
+    inode: int
+    is_file: bool = False
+
+
+def whole(fd: int) -> list[bytes]:
+    """Everything in a directory, packed and sorted.
+
+    :raises OSError: if it cannot be listed.
+    """
+    with os.scandir(fd) as entries:
+        packed = sorted(
+            _pack(os.fsencode(entry.name), entry.inode(), _type(entry)) for entry in entries
+        )
+    # A directory that changes while it is listed may give one name twice.
+    twice = [i for i in range(1, len(packed)) if name_of(packed[i]) == name_of(packed[i - 1])]
+    for index in reversed(twice):
+        del packed[index]
+    return packed
+
+
+def some(fd: int, node: Node) -> list[bytes]:
+    """The same for the names in *node* alone; those that are not there are listed too."""
+    packed = []
+    for name, below in node.children.items():
+        try:
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except OSError:
+            packed.append(_pack(name, 0, _DIRECTORY if below.children else _OTHER))
+        else:
+            kind = _TYPES.get(stat.S_IFMT(status.st_mode), _OTHER)
+            packed.append(_pack(name, status.st_ino, kind))
+    return sorted(packed)
+
+
+def unpack(packed: bytes) -> Listed:
+    """One packed value as it was listed."""
+    return Listed(name_of(packed), _inode_of(packed), packed.endswith(_FILE))
+
+
+def name_of(packed: bytes) -> bytes:
+    """The name in a packed value."""
+    return packed[: -_INODE_BYTES - 2]
+
+
+def is_directory(packed: bytes) -> bool:
+    """Whether a packed value is a directory's."""
+    return packed.endswith(_DIRECTORY)
+
+
+def inode_of(listing: Sequence[bytes], name: bytes) -> int | None:
+    """The inode under which *name* stands in a sorted listing; None if it does not."""
+    index = bisect_left(listing, name + b"\0")
+    if index < len(listing) and name_of(listing[index]) == name:
+        return _inode_of(listing[index])
+    return None
+
+
+def _type(entry: os.DirEntry[str]) -> bytes:
+    try:
+        if entry.is_file(follow_symlinks=False):
+            return _FILE
+        return _DIRECTORY if entry.is_dir(follow_symlinks=False) else _OTHER
+    except OSError:  # it cannot be looked at: reading it will say why
+        return _OTHER
+
+
+def _pack(name: bytes, inode: int, kind: bytes) -> bytes:
+    return name + b"\0" + inode.to_bytes(_INODE_BYTES, "little") + kind
+
+
+def _inode_of(packed: bytes) -> int:
+    return int.from_bytes(packed[-_INODE_BYTES - 1 : -1], "little")
