@@ -138,8 +138,9 @@ def test_a_swapped_pair_is_recognised(custody: Any, tmp_path: Path) -> None:
 
 def test_fifos_and_links_are_never_opened(custody: Any, copied: Path, logs: Path) -> None:
     """A FIFO does not block, and a link is compared by where it leads, not by what is there."""
-    os.mkfifo(copied / "pipe")
-    os.mkfifo(logs / "pipe")
+    for side in (copied, logs):
+        os.mkfifo(side / "pipe")
+        os.utime(side / "pipe", (1, 1))
     (copied / "current").unlink()
     (copied / "current").symlink_to("syslog")
     found = compared(custody, copied, logs, exit_code=10)
