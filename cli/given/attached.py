@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from custody.attaching import Attachment, Target
     from custody.case import Case
     from custody.formats.statement import Actor
-    from custody.identity.keys import Passphrase
+    from custody.identity.passphrases import Passphrase
     from custody.identity.signing import Signer
     from custody.obligations.assess import Assessment
     from custody.obligations.attachment import Difference

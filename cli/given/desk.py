@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from custody.case import Case
-    from custody.identity.keys import KeyFolder, Passphrase
+    from custody.identity.keys import KeyFolder
+    from custody.identity.passphrases import Passphrase
     from custody.identity.signing import Signer
 
 _PATIENCE_SECONDS = 5.0

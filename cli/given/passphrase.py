@@ -14,7 +14,9 @@ from pathlib import Path
 
 from custody.cli.terminal import console
 from custody.errors import CustodyError, InputError, KeyAccessError, UsageError
-from custody.identity.keys import KeyFolder, Passphrase, StoredKey
+from custody.identity.key_record import StoredKey
+from custody.identity.keys import KeyFolder
+from custody.identity.passphrases import Passphrase
 from custody.identity.signing import Signer
 
 from . import options

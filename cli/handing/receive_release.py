@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from custody.cli.given.desk import Desk
     from custody.formats.statement import Actor
     from custody.handover import Release
-    from custody.identity.keys import Passphrase
+    from custody.identity.passphrases import Passphrase
     from custody.identity.signing import Signer
     from custody.identity.trust import Trust
     from custody.ledger.checkpoint import Checkpoint

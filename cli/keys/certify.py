@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from custody.cli.given.desk import Desk
     from custody.formats.statement import Actor
     from custody.formats.vkey import VerifierKey
-    from custody.identity.keys import StoredKey
+    from custody.identity.key_record import StoredKey
     from custody.identity.signing import Signer
     from custody.identity.trust import Trust
     from custody.keeping import Keeper

@@ -12,7 +12,9 @@ from custody.cli.terminal import console
 from custody.errors import FormatError, InputError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from custody.identity.keys import KeyFolder, Passphrase, StoredKey
+    from custody.identity.key_record import StoredKey
+    from custody.identity.keys import KeyFolder
+    from custody.identity.passphrases import Passphrase
     from custody.identity.signing import Signer
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="One of your keys.")]

@@ -16,7 +16,9 @@ from custody.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from custody.identity.keys import KeyFolder, Passphrase, StoredKey
+    from custody.identity.key_record import StoredKey
+    from custody.identity.keys import KeyFolder
+    from custody.identity.passphrases import Passphrase
 
 _KINDS = ("p256", "ed25519")
 
@@ -88,7 +90,7 @@ def new(
     from custody.errors import FormatError
     from custody.formats import vkey
     from custody.identity import token
-    from custody.identity.keys import StoredKey
+    from custody.identity.key_record import StoredKey
 
     place = token.Place(os.path.abspath(chosen.module or ""), chosen.token, chosen.label)
     kind = vkey.ED25519 if chosen.algorithm == "ed25519" else vkey.ECDSA

@@ -12,7 +12,7 @@ from custody.errors import UsageError
 if TYPE_CHECKING:
     from custody.collect import Destination, Request
     from custody.formats.statement import Actor
-    from custody.identity.keys import Passphrase
+    from custody.identity.passphrases import Passphrase
     from custody.identity.signing import Signer
 
 _LONGEST_PERSON = 1_000

@@ -19,7 +19,9 @@ from . import init_stick
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from custody.identity.keys import KeyFolder, Passphrase, StoredKey
+    from custody.identity.key_record import StoredKey
+    from custody.identity.keys import KeyFolder
+    from custody.identity.passphrases import Passphrase
 
 _LONGEST_WORDS = 4_000
 _MOST_DESKS = 9

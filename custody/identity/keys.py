@@ -10,17 +10,14 @@ Of a key in a token (:mod:`custody.identity.token`) only ``NAME.json`` is here, 
 from __future__ import annotations
 
 import os
-import re
 import shlex
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from custody import clock, durable, reading
+from custody import durable, reading
 from custody.errors import (
     CustodyError,
     ExistsError,
@@ -30,97 +27,17 @@ from custody.errors import (
     NotFoundError,
     UsageError,
 )
-from custody.formats import canonical, vkey
-from custody.formats.statement import Actor
+from custody.formats import vkey
 from custody.formats.vkey import VerifierKey
 from custody.identity import pkcs8, protection, token
+from custody.identity.key_record import StoredKey, Use, check_file_name, dump, is_file_name, parse
+from custody.identity.passphrases import Passphrase
 from custody.identity.signing import Signer
-from custody.identity.token import Place
 
-SCHEMA = "custody.key/v1"
-Use = Literal["signer", "log", "witness"]
-_USES: tuple[Use, ...] = ("signer", "log", "witness")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z", re.ASCII)
 _LARGEST_FILE = 16_384
 _LOCK = ".lock"
 _WAIT_SECONDS = 5.0
 _NO_MODES = "{}: this file system keeps no file modes; only the passphrase protects the key"
-
-
-class Passphrase(Protocol):
-    """Who knows the passphrases: a file, a descriptor, or a person at a terminal."""
-
-    def __call__(self, label: str, new: bool) -> bytes:
-        """The passphrase for the key *label*; a *new* one is asked for twice."""
-
-    def another(self, label: str) -> bytes | None:
-        """Another try, after the first did not fit; None if there is nobody to ask."""
-
-    def pin(self, label: str) -> bytes:
-        """The PIN of the token that the key *label* is in; asked for once, and for nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class FixedPassphrase:
-    """A passphrase that is already known."""
-
-    secret: bytes
-
-    def __call__(self, label: str, new: bool) -> bytes:  # noqa: ARG002 - the protocol's
-        """The same for every key."""
-        return self.secret
-
-    def another(self, label: str) -> bytes | None:  # noqa: ARG002 - the protocol's
-        """There is no other."""
-        return None
-
-    def pin(self, label: str) -> bytes:  # noqa: ARG002 - the protocol's
-        """The same."""
-        return self.secret
-
-
-@dataclass(frozen=True, slots=True)
-class StoredKey:
-    """What ``NAME.json`` says: everything about a key but its secret.
-
-    :ivar name: the file's name; the key's own name in *key* may differ (a ledger's origin).
-    :ivar encrypted: as it was made; when a key is unlocked, trying decides.
-    :ivar valid_until: the first moment at which a short-lived key no longer signs anything.
-    :ivar place: the token that it is in; None for a key in a file.
-    """
-
-    name: str
-    key: VerifierKey
-    created: datetime
-    use: Use
-    encrypted: bool
-    person: str = ""
-    title: str = ""
-    organization: str = ""
-    valid_until: datetime | None = None
-    place: Place | None = None
-
-    def actor(self) -> Actor:
-        """Whoever holds this key, as signed events name them."""
-        return Actor(str(self.key), self.person, self.title, self.organization)
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields for a JSON document, apart from the schema."""
-        until = self.valid_until
-        more: dict[str, Any] = {} if until is None else {"valid_until": clock.rfc3339(until)}
-        if self.place is not None:
-            more["pkcs11"] = self.place.as_json()
-        return more | {
-            "created": clock.rfc3339(self.created),
-            "encrypted": self.encrypted,
-            "fingerprint": self.key.fingerprint(),
-            "name": self.name,
-            "organization": self.organization,
-            "person": self.person,
-            "title": self.title,
-            "use": self.use,
-            "vkey": str(self.key),
-        }
 
 
 class Unlocked(NamedTuple):
@@ -140,17 +57,6 @@ class Made(NamedTuple):
 def one_time(name: str) -> Signer:
     """A key for one collection, which never touches the disk and is gone with the process."""
     return Signer.generate(name)
-
-
-def check_file_name(name: str) -> str:
-    """Return *name* if a key's files may be called so.
-
-    :raises UsageError: otherwise.
-    """
-    if not _NAME.match(name):
-        why = "a key's name has letters, digits and . _ @ - only, at most 64, and a letter first"
-        raise UsageError("name a key", name, why)
-    return name
 
 
 class KeyFolder:
@@ -253,13 +159,13 @@ class KeyFolder:
         try:
             names = {path.stem for path in self.directory.glob("*.pem")}
             others = {path.stem for path in self.directory.glob("*.json")} - names
-            names |= {name for name in others if _NAME.match(name) and self._is_in_token(name)}
+            names |= {name for name in others if is_file_name(name) and self._is_in_token(name)}
         except FileNotFoundError:
             return ()
         except OSError as err:
             why = (err.strerror or str(err)).lower()
             raise KeyAccessError("look for keys in", self.directory, why) from err
-        return tuple(self.get(name) for name in sorted(names) if _NAME.match(name))
+        return tuple(self.get(name) for name in sorted(names) if is_file_name(name))
 
     def get(self, name: str) -> StoredKey:
         """What is public about one key.
@@ -432,48 +338,3 @@ def _how_to_protect(path: Path, found: os.stat_result) -> str:
     if found.st_uid not in (0, os.geteuid()):
         return f"make it yours first: chown {os.geteuid()} {quoted}"
     return f"chmod 600 {quoted}; if others may have read it, make a new key"
-
-
-def dump(stored: StoredKey) -> bytes:
-    """Print ``NAME.json``: canonical JSON and a newline."""
-    return canonical.dump({"schema": SCHEMA, **stored.as_json()}) + b"\n"
-
-
-def parse(name: str, data: bytes) -> StoredKey:
-    """Read ``NAME.json`` strictly.
-
-    :raises FormatError: if it is malformed, or of a key of another name.
-    """
-    document = canonical.load_object(data.removesuffix(b"\n"))
-    if document.get("schema") != SCHEMA:
-        raise FormatError("read key", name, f"its schema is not {SCHEMA}")
-    try:
-        stored = _from_json(document)
-    except (KeyError, TypeError) as err:
-        raise FormatError("read key", name, f"a field is missing or wrong: {err}") from err
-    if stored.name != name or dump(stored) != data:
-        raise FormatError("read key", name, "unknown fields, or it was written for another name")
-    return stored
-
-
-def _from_json(document: Mapping[str, Any]) -> StoredKey:
-    if document["use"] not in _USES or not isinstance(document["encrypted"], bool):
-        raise TypeError("use or encrypted")
-    words = ("name", "created", "person", "title", "organization", "vkey")
-    wrong = [word for word in words if not isinstance(document[word], str)]
-    if wrong:
-        raise TypeError(", ".join(wrong))
-    return StoredKey(
-        name=document["name"],
-        key=vkey.parse(document["vkey"]),
-        created=clock.parse_rfc3339(document["created"]),
-        use=document["use"],
-        encrypted=document["encrypted"],
-        person=document["person"],
-        title=document["title"],
-        organization=document["organization"],
-        valid_until=(
-            clock.parse_rfc3339(document["valid_until"]) if "valid_until" in document else None
-        ),
-        place=token.place_from(document["pkcs11"]) if "pkcs11" in document else None,
-    )

@@ -10,8 +10,10 @@ from dataclasses import replace
 
 from custody.errors import FormatError, InputError, KeyAccessError
 from custody.formats import canonical
-from custody.identity import keys, pkcs8
-from custody.identity.keys import KeyFolder, Made, Passphrase, StoredKey
+from custody.identity import key_record, keys, pkcs8
+from custody.identity.key_record import StoredKey
+from custody.identity.keys import KeyFolder, Made
+from custody.identity.passphrases import Passphrase
 from custody.identity.signing import Signer
 
 LARGEST_EXPORT = 32_768
@@ -21,7 +23,7 @@ _BEGIN = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
 def dump(stored: StoredKey, signer: Signer, passphrase: bytes) -> bytes:
     """A key as one file, under a passphrase of its own."""
     pem = pkcs8.dump(signer.private, passphrase)
-    return keys.dump(replace(stored, encrypted=True)) + pem
+    return key_record.dump(replace(stored, encrypted=True)) + pem
 
 
 def load(
@@ -57,7 +59,7 @@ def _halves(data: bytes, path: object) -> tuple[bytes, bytes]:
 def _public(line: bytes, path: object) -> StoredKey:
     try:
         name = canonical.load_object(line.removesuffix(b"\n")).get("name")
-        stored = keys.parse(str(name), line)
+        stored = key_record.parse(str(name), line)
     except FormatError as err:
         raise InputError("import key", path, f"line 1: {err.why}") from err
     if stored.place is not None:  # what names a program that signing runs comes from no file

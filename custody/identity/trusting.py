@@ -19,7 +19,7 @@ from custody.formats import vkey
 from custody.formats.vkey import VerifierKey
 from custody.identity import signers as signers_toml
 from custody.identity import toml_entry, trust
-from custody.identity.keys import StoredKey
+from custody.identity.key_record import StoredKey
 from custody.identity.signers import ROLES, Listed, Revoked, TrustedSigner, key_name
 from custody.identity.trust import POLICY, SIGNERS, TSA
 from custody.ledger import policy

@@ -10,7 +10,7 @@ from pathlib import Path
 from custody.errors import NotFoundError
 from custody.formats.vkey import VerifierKey
 from custody.identity import signers, trusting
-from custody.identity.keys import StoredKey
+from custody.identity.key_record import StoredKey
 from custody.identity.signers import TrustedSigner
 from custody.identity.trust import POLICY, SIGNERS, TSA, Anchor, Trust
 from custody.ledger import policy

@@ -14,7 +14,8 @@ from custody import attaching, clock, entering
 from custody.case import Case, open_case
 from custody.errors import FormatError
 from custody.formats.statement import Actor
-from custody.identity.keys import FixedPassphrase, KeyFolder
+from custody.identity.keys import KeyFolder
+from custody.identity.passphrases import FixedPassphrase
 from custody.obligations import attachment, library, record
 from custody.obligations.assess import assess
 

@@ -24,7 +24,8 @@ from custody.collect import Destination
 from custody.errors import LockedError
 from custody.formats import canonical, statement
 from custody.formats.statement import Actor, Event
-from custody.identity.keys import FixedPassphrase, KeyFolder
+from custody.identity.keys import KeyFolder
+from custody.identity.passphrases import FixedPassphrase
 from custody.identity.signing import Signer, seal
 
 NO_PASSPHRASE = FixedPassphrase(b"")

@@ -17,7 +17,8 @@ from custody.case import open_case
 from custody.clock import now
 from custody.formats import statement
 from custody.formats.statement import Actor, Event
-from custody.identity.keys import FixedPassphrase, KeyFolder
+from custody.identity.keys import KeyFolder
+from custody.identity.passphrases import FixedPassphrase
 from custody.identity.signing import seal
 
 Office = Callable[..., subprocess.CompletedProcess[str]]

@@ -29,7 +29,8 @@ from custody.case import open_case
 from custody.formats import statement
 from custody.formats.statement import Actor, Event
 from custody.identity import trust as trusts
-from custody.identity.keys import FixedPassphrase, KeyFolder
+from custody.identity.keys import KeyFolder
+from custody.identity.passphrases import FixedPassphrase
 from custody.identity.signing import Signer, seal
 from custody.ledger.believed import by_trust
 from custody.ledger.check import check
@@ -52,7 +53,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from custody.case import open_case
 from custody.formats import statement
-from custody.identity.keys import FixedPassphrase, KeyFolder
+from custody.identity.keys import KeyFolder
+from custody.identity.passphrases import FixedPassphrase
 from custody.identity.signing import seal
 from custody.ledger.memory import Memory
 case, home = Path(sys.argv[1]), Path(sys.argv[2])

@@ -18,7 +18,8 @@ from custody.bundle import layout
 from custody.formats import dsse, statement
 from custody.formats.statement import Actor, Event, Subject
 from custody.identity import signing
-from custody.identity.keys import FixedPassphrase, KeyFolder
+from custody.identity.keys import KeyFolder
+from custody.identity.passphrases import FixedPassphrase
 from custody.identity.signing import Signer
 from custody.keeping import Keeper
 

@@ -14,7 +14,8 @@ import pytest
 
 from custody.errors import ExistsError, InputError, KeyAccessError, NotFoundError, UsageError
 from custody.identity import keys, pkcs8, protection
-from custody.identity.keys import FixedPassphrase, KeyFolder
+from custody.identity.keys import KeyFolder
+from custody.identity.passphrases import FixedPassphrase
 
 NOW = datetime(2026, 11, 22, 3, 14, 5, tzinfo=UTC)
 SECRET = FixedPassphrase(b"correct horse")
