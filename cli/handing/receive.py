@@ -52,6 +52,17 @@ CopyOption = Annotated[
 RefuseOption = Annotated[
     str, typer.Option("--refuse", metavar="REASON", help="Do not take it; sign why.")
 ]
+STREAM_SECONDS = 900.0  # as custody.bundle.inlet has it, which is not imported for --help
+StreamTimeoutOption = Annotated[
+    float,
+    typer.Option(
+        "--stream-timeout",
+        metavar="SECONDS",
+        help="Give up a stream that brings next to nothing for so long.",
+        min=1,
+        max=86_400,
+    ),
+]
 
 
 @app.command()
@@ -68,6 +79,7 @@ def receive(
     fingerprint: FingerprintOption = None,
     copy: CopyOption = "",
     refuse: RefuseOption = "",
+    stream_timeout: StreamTimeoutOption = STREAM_SECONDS,
     trust: options.TrustOption = None,
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,
@@ -107,7 +119,7 @@ def receive(
     secret = passphrase.source(passphrase_file, passphrase_fd)
     if terms.giver:
         _refuse_options("--from", {"--release": release, "--output": output})
-        return receive_bundles.take_in(paths, terms, believed, key, secret)
+        return receive_bundles.take_in(paths, terms, believed, key, secret, stream_timeout)
     one = _single(paths)
     if one == Path("-"):
         why = "what comes as a stream comes from a host: --from says from whom"

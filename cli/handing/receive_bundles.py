@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from custody.cli import exit_codes
 from custody.cli.given import options
@@ -13,8 +13,9 @@ from custody.cli.terminal import console
 from custody.errors import UsageError
 
 if TYPE_CHECKING:
+    from custody.bundle.inlet import Inlet
     from custody.cli.given.desk import Desk
-    from custody.identity.keys import Passphrase
+    from custody.identity.passphrases import Passphrase
     from custody.identity.trust import Trust
     from custody.transfer.intake import Arrived, Terms
 
@@ -22,13 +23,21 @@ _SHOWN = 20
 
 
 def take_in(
-    paths: Sequence[Path], terms: Terms, believed: Trust, key: str | None, secret: Passphrase
+    paths: Sequence[Path],
+    terms: Terms,
+    believed: Trust,
+    key: str | None,
+    secret: Passphrase,
+    timeout: float,
 ) -> int:
-    """Copy, verify, publish and enter them; the exit code is the worst."""
+    """Copy, verify, publish and enter them; the exit code is the worst.
+
+    :param timeout: for how many seconds a stream is waited for that brings next to nothing.
+    """
     from custody.cli.given import desk
 
     _require_sense(paths, terms)
-    stream = _stream(paths, terms)
+    stream = _stream(paths, terms, timeout)
     keeper = desk.ready('receive --from "NAME, TITLE, ORGANISATION" PATH...', key, secret)
     _warn_if_no_desk(keeper, terms, believed)
     keeper.enter_attachments()  # what a stopped run published and did not enter
@@ -65,8 +74,9 @@ def _require_sense(paths: Sequence[Path], terms: Terms) -> None:
             raise UsageError("read the command line", option, why, hint=hint)
 
 
-def _stream(paths: Sequence[Path], terms: Terms) -> BinaryIO | None:
+def _stream(paths: Sequence[Path], terms: Terms, timeout: float) -> Inlet | None:
     """Where a bundle comes in as a stream (``receive -``), if it does."""
+    from custody.bundle.inlet import Inlet
     from custody.transfer.intake import STREAM
 
     if STREAM not in paths:
@@ -81,10 +91,10 @@ def _stream(paths: Sequence[Path], terms: Terms) -> BinaryIO | None:
         why = "stdin is a terminal, and no stream comes from there; nothing was taken in"
         hint = "ssh HOST custody collect SOURCE... --output - | custody receive - --case DIR ..."
         raise UsageError("receive", "-", why, hint=hint)
-    return sys.stdin.buffer
+    return Inlet(sys.stdin.fileno(), timeout)
 
 
-def _look_at(stream: BinaryIO, keeper: Desk, terms: Terms, believed: Trust) -> Arrived:
+def _look_at(stream: Inlet, keeper: Desk, terms: Terms, believed: Trust) -> Arrived:
     from custody import clock
     from custody.transfer import intake
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from custody import durable, reading
 from custody.bundle import content, layout
+from custody.bundle.inlet import LEAST, Inlet
 from custody.bundle.payload import Payload
 from custody.errors import (
     DifferenceError,
@@ -45,11 +45,12 @@ class Came:
     torn: str = ""
 
 
-def write(stream: BinaryIO, staged: Path, progress: Progress) -> None:
+def write(stream: Inlet, staged: Path, progress: Progress) -> None:
     """Write what a stream holds to the new directory *staged*, durably.
 
     :raises NotFoundError: if it is no such stream; *staged* is not made then.
-    :raises TrustError: if it broke off before the statement and the end: nothing is sealed then.
+    :raises TrustError: if it broke off before the statement and the end, or its sender was given
+        up: nothing is sealed then.
     :raises DifferenceError: if it holds what no bundle has.
     :raises StorageError: if it cannot be written.
     """
@@ -60,9 +61,8 @@ def write(stream: BinaryIO, staged: Path, progress: Progress) -> None:
         try:
             inflow.take(name)
         except EOFError as err:
-            why = f"the stream broke off{inflow.state()}; nothing is sealed"
-            hint = "what the collecting host said on stderr tells why; run the whole pipe again"
-            raise TrustError("receive", "-", why, hint=hint) from err
+            why = f"{inflow.ended()}{inflow.state()}; nothing is sealed"
+            raise TrustError("receive", "-", why, hint=inflow.hint()) from err
         except FormatError as err:
             where = f'"{err.thing}": ' if err.thing else ""
             why = f"not what custody collect writes: {where}{err.why}{inflow.state()}"
@@ -79,7 +79,7 @@ def write(stream: BinaryIO, staged: Path, progress: Progress) -> None:
 class _Inflow:
     """One stream, from its first member to its end."""
 
-    def __init__(self, stream: BinaryIO, staged: Path, progress: Progress) -> None:
+    def __init__(self, stream: Inlet, staged: Path, progress: Progress) -> None:
         self._stream = stream
         self._staged = staged
         self._progress = progress
@@ -91,6 +91,21 @@ class _Inflow:
         """Let the directory go."""
         if self._payload is not None:
             self._payload.close()
+
+    def ended(self) -> str:
+        """How a stream came to an end that is none."""
+        if not self._stream.given_up:
+            return "the stream broke off"
+        return (
+            f"the stream stood still: less than {LEAST} bytes came in"
+            f" {self._stream.seconds:g} seconds of waiting"
+        )
+
+    def hint(self) -> str:
+        """What to do about that."""
+        if self._stream.given_up:
+            return "run the whole pipe again; --stream-timeout SECONDS waits longer"
+        return "what the collecting host said on stderr tells why; run the whole pipe again"
 
     def state(self) -> str:
         """What lies where, for a message."""
@@ -108,6 +123,8 @@ class _Inflow:
             first = self._member()
         except EOFError as err:
             why = "nothing came, or not even the beginning of a bundle"
+            if self._stream.given_up:
+                why, hint = f"{self.ended()}; nothing was taken in", self.hint()
             raise TrustError("receive", "-", why, hint=hint) from err
         except FormatError as err:
             why = "what comes is not the stream of a bundle; nothing was taken in"

@@ -30,10 +30,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from custody import certifying, durable, handover, reading
 from custody.bundle import inflow, layout
+from custody.bundle.inlet import Inlet
 from custody.case import Case
 from custody.errors import (
     CustodyError,
@@ -148,7 +149,7 @@ def look(
 
 def look_at_stream(
     case: Case,
-    stream: BinaryIO,
+    stream: Inlet,
     trust: Trust,
     terms: Terms,
     now: Callable[[], datetime],

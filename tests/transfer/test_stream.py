@@ -9,7 +9,9 @@ import re
 import signal
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 from hands import Person, content, kinds
 
+from custody.bundle.inlet import LEAST, Inlet
 from custody.formats import tarred
 from custody.formats.tarred import Member
 
@@ -308,6 +311,79 @@ def test_every_place_to_break_off(desk: Person, case: Path, sent: Sent) -> None:
         one, _ = take(desk, case, sent.data[:cut], code=11)
         assert one["outcome"] == "failed", cut
     assert kinds(desk, case) == ["case-opened"]
+
+
+def take_from_an_open_pipe(desk: Person, case: Path, data: bytes, *args: Any) -> tuple[int, Any]:
+    """Receive from a sender that falls silent after *data* and lives on."""
+    words, env = command(
+        desk, "receive", "-", "--case", case, "--from", WHO, "--json", "--stream-timeout", "1",
+        *args,
+    )  # fmt: skip
+    with subprocess.Popen(
+        words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(data)
+        process.stdin.flush()
+        (one,) = json.loads(process.stdout.read())["bundles"]  # while our end of the pipe is open
+        code = process.wait(timeout=120)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    return code, one
+
+
+def test_a_sender_that_falls_silent(desk: Person, case: Path, sent: Sent) -> None:
+    """A sender that stops and stays is given up: 11, with what came whole, and a part, kept."""
+    cut = sent.data.index(b"one\ntwo\n") + 3
+    code, one = take_from_an_open_pipe(desk, case, sent.data[:cut])
+    assert (code, one["outcome"]) == (11, "failed")
+    assert "the stream stood still: less than 65536 bytes came in 1 seconds" in one["why"]
+    assert "nothing is sealed" in one["why"]
+    assert "--stream-timeout" in one["hint"]
+    (kept,) = (case / "incoming").iterdir()
+    assert any(path.read_bytes() == b"one" for path in kept.glob("data/**/*") if path.is_file())
+    code, one = take_from_an_open_pipe(desk, case, b"")
+    assert code == 11
+    assert "stood still" in one["why"]
+    assert [path.name for path in (case / "incoming").iterdir()] == [kept.name]
+    assert kinds(desk, case) == ["case-opened"]
+
+
+def test_a_pipe_that_stays_open_behind_a_whole_stream(desk: Person, case: Path, sent: Sent) -> None:
+    """A stream that came to its end is whole, though its pipe is not closed."""
+    code, one = take_from_an_open_pipe(
+        desk, case, sent.data, "--fingerprint", sent.fingerprint
+    )  # fmt: skip
+    assert (code, one["outcome"]) == (0, "received")
+
+
+def test_a_sender_that_drips() -> None:
+    """Bytes that come one by one keep nobody waiting beyond the time, and are all given; what is
+    there already is given however short the time is."""
+    reading, writing = os.pipe()
+    done = threading.Event()
+
+    def drip() -> None:
+        while not done.wait(0.01):
+            os.write(writing, b"x")
+
+    sender = threading.Thread(target=drip)
+    sender.start()
+    inlet = Inlet(reading, 0.5)
+    given = inlet.read(LEAST * 4)
+    assert inlet.given_up
+    assert given.strip(b"x") == b""
+    assert inlet.read(1) == b""
+    done.set()
+    sender.join()
+    os.write(writing, b"y" * 100)
+    os.close(writing)
+    hasty = Inlet(reading, 0)
+    rest = hasty.read(LEAST)
+    assert rest.endswith(b"y" * 100)
+    assert not hasty.given_up
+    os.close(reading)
 
 
 # ---- what is no stream of ours
