@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,13 @@ from custody.collect.destination import Destination, own, refuse_shared
 from custody.collect.planning import Plan
 from custody.collect.request import Progress
 from custody.collect.result import MOST_GAPS_KEPT, Collected, Gap
-from custody.errors import CustodyError, InterruptedCollection, NotFoundError, StorageError
+from custody.errors import (
+    CustodyError,
+    InterruptedCollection,
+    KeyAccessError,
+    NotFoundError,
+    StorageError,
+)
 from custody.formats import statement
 from custody.formats.statement import Actor
 from custody.identity import signing
@@ -36,6 +42,8 @@ _TRIES = 50
 
 Source = Callable[[Create], Generator[Record]]
 """Makes payload files with what it is given, and gives a record for every path."""
+Beside = Callable[[Collected], Iterable[bytes]]
+"""Gives signed events about a bundle that is about to be sealed."""
 
 
 def run(
@@ -47,6 +55,7 @@ def run(
     progress: Progress = lambda *_: None,
     published: Callable[[Collected], None] | None = None,
     source: Source | None = None,
+    beside: Beside | None = None,
 ) -> Collected:
     """Collect, seal and enter.
 
@@ -54,7 +63,9 @@ def run(
     :param source: reads and gives the records, in the walk's order; None reads every source whole.
     :param published: called when the bundle has its name, before anything is entered: whatever it
         attaches goes into the ledger together with the bundle.
+    :param beside: gives signed events that a stream carries before the statement.
     :raises StorageError: if the destination cannot be written, or gives back other bytes.
+    :raises KeyAccessError: if the key cannot sign any more: its token was pulled out.
     :raises InterruptedCollection: if interrupted; what is finished stays in ``incoming/``.
     :raises LockedError: if the case stays locked; the bundle is sealed and published by then.
     """
@@ -64,7 +75,7 @@ def run(
     bundle_id = _bundle_id(started, facts.get("hostname", ""))
     collected = Collected(bundle_id, plan.destination.bundles / bundle_id)
     if plan.destination.stream is not None:
-        return _stream(plan, collected, signer, actor, facts, started, now, progress)
+        return _stream(plan, collected, signer, actor, facts, started, now, progress, beside)
     staged = plan.destination.incoming / f"{plan.destination.staging}{bundle_id}"
     with durable.private_umask():
         begun = _begin(plan.destination, staged)
@@ -78,9 +89,9 @@ def run(
                 )
         except (KeyboardInterrupt, InterruptedCollection) as err:
             raise _interrupted(collected, staged) from err
-        except StorageError as err:
+        except (KeyAccessError, StorageError) as err:  # no room, or the key's token pulled out
             if source is None:
-                err.hint = err.hint or f"nothing was sealed; what was copied so far is in {staged}"
+                err.hint = _unsealed(err, staged)
             else:  # whoever reads piece by piece still has what could not be sealed
                 durable.remove_unfinished(staged)
             raise
@@ -117,6 +128,7 @@ def _stream(
     started: datetime,
     now: Callable[[], datetime],
     progress: Progress,
+    beside: Beside | None,
 ) -> Collected:
     """Collect into the destination's stream: nothing is written on this host's disks.
 
@@ -126,7 +138,12 @@ def _stream(
         raise StorageError("collect", None, "there is no stream")
     try:
         began = int(started.timestamp())
-        with Outflow(plan.destination.stream, collected.bundle_id, began) as draft:
+        with Outflow(
+            plan.destination.stream,
+            collected.bundle_id,
+            began,
+            lambda: beside(collected) if beside else (),
+        ) as draft:
             _read(plan, draft, collected, progress, None)
             envelope = _seal(plan, draft, collected, signer, actor, facts, started, now, progress)
     except (KeyboardInterrupt, InterruptedCollection) as err:
@@ -285,6 +302,13 @@ def _read_back(draft: Draft, progress: Progress) -> None:
             hint=f"nothing was sealed; collect onto another disk; the copies are in"
             f" {draft.directory}",
         )  # fmt: skip
+
+
+def _unsealed(err: CustodyError, staged: Path) -> str:
+    said = f"nothing was sealed; what was copied so far is in {staged}"
+    if isinstance(err, StorageError):
+        return err.hint or said
+    return "; ".join(filter(None, (f"{said}; --resume takes it over", err.hint)))
 
 
 def _interrupted(collected: Collected, staged: Path) -> InterruptedCollection:

@@ -116,24 +116,27 @@ class _Held:
         :raises KeyAccessError: if the token refuses, or was pulled out.
         """
         with _said(self._place):
-            return _sign(self._place, self._session, self._key, data)
+            private = _private(self._place, self._session)
+            if private is None:  # it was there when the session began
+                raise KeyAccessError("use", self._place, _GONE, hint=_AGAIN)
+            return _sign(private, self._key, data)
 
 
 def _require_its(place: Place, session: pkcs11.Session, key: VerifierKey) -> None:
     """A signature that nobody asked for shows whether the private half is that of *key*."""
     challenge = b"custody key check " + secrets.token_bytes(32)
-    if not signing.is_signed(key, _sign(place, session, key, challenge), challenge):
+    private = _private(place, session)
+    if private is None:
+        raise KeyAccessError("use", place, "there is no such key in the token")
+    if not signing.is_signed(key, _sign(private, key, challenge), challenge):
         why = "the private key in the token does not belong to the public one that is known"
         hint = "the token was exchanged, or another key has that label; find out before you sign"
         raise KeyAccessError("use", place, why, hint=hint)
 
 
-def _sign(place: Place, session: pkcs11.Session, key: VerifierKey, data: bytes) -> bytes:
+def _sign(private: Any, key: VerifierKey, data: bytes) -> bytes:
     from pkcs11 import Mechanism
 
-    private: Any = _private(place, session)
-    if private is None:
-        raise KeyAccessError("use", place, "there is no such key in the token")
     if key.kind != vkey.ECDSA:
         return bytes(private.sign(data, mechanism=Mechanism.EDDSA))
     # Hashed here: every token can sign a digest, and not every one hashes.
@@ -243,6 +246,8 @@ def _refuse_locked(place: Place, token: Any) -> None:
 
 
 _LOCKED = "the token is locked, after too many wrong PINs; nothing was written"
+_GONE = "the token is gone: it was pulled out, or started again"
+_AGAIN = "plug it in and begin again: whoever signs with it logs in once, at the start"
 _UNBLOCK = "whoever holds the token's SO PIN or PUK can set a new PIN"
 
 
@@ -305,8 +310,7 @@ def _said(place: Place) -> Iterator[None]:
     except exceptions.UserPinNotInitialized as err:
         raise KeyAccessError("use", place, "the token has no PIN yet") from err
     except gone as err:
-        why = "the token is gone: it was pulled out, or started again"
-        raise KeyAccessError("use", place, why, hint="plug it in and begin again") from err
+        raise KeyAccessError("use", place, _GONE, hint=_AGAIN) from err
     except exceptions.PKCS11Error as err:
         said = type(err).__name__
         raise KeyAccessError("use", place, f"the token refuses: {said} {err}".rstrip()) from err

@@ -3,82 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+import softhsm
+from softhsm import PIN, Run, Token
 
 from custody.formats import canonical, dsse, statement, vkey
 from custody.identity import signing
 from custody.identity.signing import Signer
 
 pkcs11 = pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed (extra pkcs11)")
-MODULES = ("softhsm/libsofthsm2.so", "x86_64-linux-gnu/softhsm/libsofthsm2.so",
-           "aarch64-linux-gnu/softhsm/libsofthsm2.so")  # fmt: skip
-PIN = "4711-pin"
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@dataclass
-class Token:
-    """A software token: the module, and the environment that leads to it."""
-
-    module: str
-    env: dict[str, str]
-    folder: Path
-    custody: Run
-
-    def options(self, label: str = "k1") -> list[str]:
-        return ["--pkcs11", self.module, "--token", "desk", "--label", label]
-
-    def run(self, *arguments: str | Path, **named: Any) -> subprocess.CompletedProcess[str]:
-        env = {**self.env, **named.pop("env", {})}
-        return self.custody(*arguments, env=env, **named)
-
-
-@pytest.fixture
-def token(custody: Run, tmp_path: Path) -> Token:
-    """A fresh token with a PIN, and the PIN in a file."""
-    tool = shutil.which("softhsm2-util")
-    found = next((path for name in MODULES if (path := Path("/usr/lib") / name).is_file()), None)
-    if tool is None or found is None:
-        pytest.skip("SoftHSM is not installed (softhsm2)")
-    (tmp_path / "tokens").mkdir()
-    settings = tmp_path / "softhsm2.conf"
-    settings.write_text(f"directories.tokendir = {tmp_path / 'tokens'}\nlog.level = ERROR\n")
-    (tmp_path / "pin").write_text(PIN + "\n")
-    (tmp_path / "passphrase").write_text("of the other keys\n")
-    for name in ("pin", "passphrase"):
-        (tmp_path / name).chmod(0o600)
-    env = {
-        "SOFTHSM2_CONF": str(settings),
-        "CUSTODY_PIN_FILE": str(tmp_path / "pin"),
-        "CUSTODY_PASSPHRASE_FILE": str(tmp_path / "passphrase"),
-    }
-    made = [
-        tool,
-        "--init-token",
-        "--free",
-        "--label",
-        "desk",
-        "--pin",
-        PIN,
-        "--so-pin",
-        "so-secret",
-    ]
-    subprocess.run(made, env={**os.environ, **env}, check=True, capture_output=True)
-    return Token(str(found), env, tmp_path / "tokens", custody)
-
-
-def new(token: Token, *more: str, name: str = "ada", **named: Any) -> dict[str, Any]:
-    done = token.run("key", "new", name, "--json", *token.options(), *more, exit_code=0, **named)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -88,7 +25,7 @@ def test_a_key_is_made_in_the_token_and_signs_a_case(
     token: Token, tmp_path: Path, algorithm: str, kind: int, size: int
 ) -> None:
     """Opening a case, collecting and verifying work with a key that is in no file."""
-    made = new(token, "--algorithm", algorithm, "--person", "Ada Example")
+    made = token.new("--algorithm", algorithm, "--person", "Ada Example")
     key = vkey.parse(made["vkey"])
     assert (key.kind, len(key.public), made["pkcs11"]["token"]) == (kind, size, "desk")
     assert not list((tmp_path / "custody-home" / "keys").glob("*.pem"))
@@ -141,14 +78,14 @@ def checker_agrees(token: Token, base: Path, case: Path, bundle: Path, signer: s
 
 def test_a_key_that_is_there_is_registered(token: Token) -> None:
     """A key in the token is made once: then it is found, and one name for it is enough."""
-    first = new(token)
+    first = token.new()
     done = token.run("key", "new", "bob", "--json", *token.options())
     assert (done.returncode, "it is your key ada already" in done.stderr) == (2, True)
     listed = json.loads(token.run("key", "list", "--json").stdout)["keys"]
     assert [item["fingerprint"] for item in listed] == [first["fingerprint"]]
     (token.folder.parent / "custody-home" / "keys" / "ada.json").unlink()
     (token.folder.parent / "custody-home" / "trust" / "signers.toml").unlink()
-    assert new(token)["fingerprint"] == first["fingerprint"]
+    assert token.new()["fingerprint"] == first["fingerprint"]
 
 
 def logins(trace: Path) -> int:
@@ -168,7 +105,7 @@ def test_a_wrong_pin_is_tried_once(token: Token, tmp_path: Path) -> None:
     """One wrong PIN is one try: exit 14, nothing written, and the token counts one."""
     module, env, trace = spy(token, tmp_path)
     token.module = module
-    new(token, env=env)
+    token.new(env=env)
     right = logins(trace)
     (tmp_path / "pin").write_text("wrong\n")
     (tmp_path / "log").mkdir()
@@ -195,7 +132,7 @@ def test_a_wrong_pin_makes_no_key(token: Token, tmp_path: Path) -> None:
 
 def test_a_token_that_is_gone_signs_nothing(token: Token, tmp_path: Path) -> None:
     """Without its token a key is known and signs nothing: exit 14, and nothing is written."""
-    new(token)
+    token.new()
     (tmp_path / "log").mkdir()
     shutil.rmtree(token.folder)
     token.folder.mkdir()
@@ -207,12 +144,10 @@ def test_a_token_that_is_gone_signs_nothing(token: Token, tmp_path: Path) -> Non
 
 def test_a_token_with_another_key_of_that_label_is_refused(token: Token, tmp_path: Path) -> None:
     """A token that was set up again under the same name and serial label is another token."""
-    new(token)
+    token.new()
     shutil.rmtree(token.folder)
     token.folder.mkdir()
-    made = ["softhsm2-util", "--init-token", "--free", "--label", "desk", "--pin", PIN,
-            "--so-pin", "so-secret"]  # fmt: skip
-    subprocess.run(made, env={**os.environ, **token.env}, check=True, capture_output=True)
+    softhsm.set_up(token.env)
     (tmp_path / "log").mkdir()
     done = token.run("collect", tmp_path / "log", "--output", tmp_path / "out", "--key", "ada")
     assert done.returncode == 14
@@ -221,7 +156,7 @@ def test_a_token_with_another_key_of_that_label_is_refused(token: Token, tmp_pat
 
 def test_no_pin_is_asked_for_without_its_token(token: Token, tmp_path: Path) -> None:
     """What cannot be tried is not asked for; there is no PIN here to be read."""
-    new(token)
+    token.new()
     (tmp_path / "pin").unlink()
     (tmp_path / "log").mkdir()
     shutil.rmtree(token.folder)
@@ -232,7 +167,7 @@ def test_no_pin_is_asked_for_without_its_token(token: Token, tmp_path: Path) -> 
 
 def test_nobody_else_says_which_program_is_loaded(token: Token, tmp_path: Path) -> None:
     """The file that names the token's library is used only if nobody else can write it."""
-    made = new(token, "--label", "k1")
+    made = token.new("--label", "k1")
     path = tmp_path / "custody-home" / "keys" / "ada.json"
     assert Path(made["pkcs11"]["module"]).is_absolute()
     (tmp_path / "log").mkdir()
@@ -250,7 +185,7 @@ def test_nobody_else_says_which_program_is_loaded(token: Token, tmp_path: Path) 
 
 def test_no_key_leaves_its_token(token: Token, tmp_path: Path) -> None:
     """Export and a new passphrase are refused, and no PIN is tried for it."""
-    new(token)
+    token.new()
     (tmp_path / "pin").unlink()
     out = tmp_path / "key.pem"
     done = token.run("key", "export", "ada", "-o", out)
