@@ -530,13 +530,13 @@ def test_stopped_in_the_middle_of_a_file(
         custody.command("collect", logs, "--output", out, "--collector", "Clerk"),
         env=custody.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not list(out.glob("incoming/*/data/**/zz-huge")):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
     assert stdout == ""
     staged = next((out / "incoming").iterdir())
@@ -597,7 +597,7 @@ def test_two_collections_at_once(custody: Any, case: Path, logs: Path) -> None:
         )
         for _ in range(3)
     ]  # fmt: skip
-    ended = [(*process.communicate(timeout=60), process.returncode) for process in running]
+    ended = [(*process.communicate(timeout=120), process.returncode) for process in running]
     assert [code for _, _, code in ended] == [0, 0, 0], ended
     indexes = {json.loads(stdout)["ledger"]["index"] for stdout, _, _ in ended}
     assert indexes == {1, 2, 3}
@@ -613,7 +613,7 @@ def test_two_collections_into_one_directory(custody: Any, logs: Path, tmp_path: 
         )
         for _ in range(4)
     ]  # fmt: skip
-    ended = [(*process.communicate(timeout=60), process.returncode) for process in running]
+    ended = [(*process.communicate(timeout=120), process.returncode) for process in running]
     assert [code for _, _, code in ended] == [0] * 4, ended
     with suppress(FileNotFoundError):
         assert os.listdir(tmp_path / "out/incoming") == []

@@ -190,7 +190,7 @@ def test_a_closed_stdout_does_not_traceback(custody: Any) -> None:
     program.stdout.close()
     assert program.stderr.read() == ""
     program.stderr.close()
-    assert program.wait(30) == 1
+    assert program.wait(120) == 1
 
 
 @pytest.mark.parametrize("args", [("key", "list", "--json"), ("--help",), ()])
@@ -228,7 +228,7 @@ def test_signals_end_it_the_same_way(custody: Any, tmp_path: Path, number: int) 
     writer = os.open(fifo, os.O_WRONLY)  # returns when the program waits for the passphrase
     time.sleep(0.1)
     program.send_signal(number)
-    _, told = program.communicate(timeout=30)
+    _, told = program.communicate(timeout=120)
     os.close(writer)
     assert program.returncode == 130
     assert told == "custody: error: interrupted\n"
@@ -250,7 +250,7 @@ def test_nohup_is_respected(custody: Any, tmp_path: Path) -> None:
     time.sleep(0.1)
     os.write(writer, b"x\n")
     os.close(writer)
-    assert program.wait(30) == 0
+    assert program.wait(120) == 0
 
 
 def test_files_are_private_under_any_umask(custody: Any) -> None:

@@ -242,16 +242,15 @@ class Terminal:
     def answer(self, prompt: str, text: str) -> None:
         """Wait for *prompt*, then type *text*."""
         start = len(self.screen)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while prompt not in self.screen[start:]:
             assert time.monotonic() < deadline, self.screen
             self._read(0.2)
-        time.sleep(0.1)  # getpass throws away what was typed before it turned the echo off
         os.write(self._master, text.encode() + b"\n")
 
     def end(self) -> tuple[int, str]:
         """Wait for the program; return its exit code and stdout."""
-        out, _ = self.process.communicate(timeout=60)
+        out, _ = self.process.communicate(timeout=120)
         while self._read(0.2):
             pass
         os.close(self._master)

@@ -162,7 +162,7 @@ def serving(custody: Any, office: Office, tmp_path: Path) -> Iterator[str]:
         yield process.stdout.readline().split()[-1]
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 130
+        assert process.wait(120) == 130
         assert process.stdout is not None
         process.stdout.close()
 

@@ -270,19 +270,19 @@ def _typed(custody: Any, args: list[str], answers: list[str]) -> str:
         stdin=follower, stdout=follower, stderr=follower, env=custody.environment(),
     )  # fmt: skip
     os.close(follower)
-    shown, waiting, deadline = "", [*answers, "\x04"], time.monotonic() + 30
+    shown, waiting, deadline = "", [*answers, "\x04"], time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if not select.select([leader], [], [], 0.2)[0]:
             continue
         try:
-            shown += os.read(leader, 4096).decode()
+            shown += os.read(leader, 4096).decode("utf-8", "replace")
         except OSError:
             break
         while waiting and shown.count("] ") > len(answers) + 1 - len(waiting):
             text = waiting.pop(0)
             os.write(leader, (text if text == "\x04" else text + "\n").encode())
             break
-    process.wait(10)
+    process.wait(60)
     os.close(leader)
     return shown
 

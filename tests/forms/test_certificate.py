@@ -148,7 +148,7 @@ def test_a_watch_is_described_as_one(custody: Any, case: Path, tmp_path: Path) -
             time.sleep(0.1)
     finally:
         watch.send_signal(signal.SIGTERM)
-        _, told = watch.communicate(timeout=60)
+        _, told = watch.communicate(timeout=120)
     made = set((case / "bundles").iterdir()) - known
     assert made, told
     page = custody("certificate", min(made), exit_code=0).stdout

@@ -108,7 +108,7 @@ def sshd(tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
         ]  # fmt: skip
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(120)
         if made:
             needed.rmdir()
 

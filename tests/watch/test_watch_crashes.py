@@ -152,7 +152,7 @@ def test_a_ledger_that_is_rolled_back_under_a_watch_is_said_and_no_new_start_tak
     it.passes(4)
     assert len(it.said) <= 8
     it.process.send_signal(signal.SIGTERM)
-    assert it.process.wait(60) == 10
+    assert it.process.wait(120) == 10
     assert sealed_bytes(case) == 14
     done = custody("watch", logs, "--case", case, exit_code=10)
     assert "ledger" in done.stderr
@@ -254,7 +254,7 @@ def test_a_bundle_that_has_its_name_is_not_sealed_again_though_the_disk_complain
     it.until(lambda one: sum(e.get("bytes", 0) for e in one.events) >= 10)
     pid = int((case / "watch.lock").read_text())
     os.kill(pid, signal.SIGTERM)
-    it.process.wait(60)
+    it.process.wait(120)
     assert restored(log) == [b"one\ntwo\nthree\n"]
     verified()
 
