@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,22 +15,24 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import bundles, ledger_where, options
 from custody.cli.terminal import console
-from custody.errors import NotFoundError, TrustError, UsageError
+from custody.errors import TrustError, UsageError
+
+from . import countersign_made, countersign_shown
 
 if TYPE_CHECKING:
     from custody.cli.given.desk import Desk
     from custody.countersigning import Countersignature
     from custody.formats.vkey import VerifierKey
-    from custody.identity.signers import TrustedSigner
     from custody.identity.signing import Signer
     from custody.identity.trust import Trust
     from custody.verify import Verification
+
+    Make = Callable[[Path, Verification], tuple[Countersignature, bool]]
 
 app = Verb("Sign a bundle as a second person, after checking it.")
 
 _EVENT = "verified"
 _METHOD = "countersigned"
-_SIGNATURE = 8
 
 OutputOption = Annotated[
     Path | None,
@@ -92,25 +96,26 @@ def countersign(
     desk = _desk(bundle, key, passphrase_file, passphrase_fd) if in_case else None
     if desk is None:
         _refuse_behind(bundle)
-    mine = None
+    make: Make = partial(countersign_made.read, made_elsewhere or Path(), believed)
     if made_elsewhere is None:
         mine = desk.signer if desk is not None else _mine(key, passphrase_file, passphrase_fd)
         _refuse_ended(believed, mine.key)
+        make = partial(countersign_made.by, mine)
     with console.Progress("verifying") as progress:
         found = verify_bundle(bundle, believed, named=named, now=clock.now(), progress=progress)
     if found.verdict == "failed":
-        _show_failed(found)
+        countersign_shown.failed(found)
         return exit_codes.DIFFERS
     if found.signer is None:
         why = "nobody that you trust has sealed it; nothing was signed"
         raise TrustError("countersign", bundle, why, hint=found.hint)
-    made, is_new = _made(bundle, found, mine, made_elsewhere, believed)
+    made, is_new = make(bundle, found)
     if output is not None:
         _write(output, made)
     elif is_new:
         _put(bundle, made)
     entry = None if desk is None else _enter(desk, bundle, found, made, comment)
-    _show(bundle, found, made, believed, output, entry, is_new=is_new)
+    countersign_shown.made(bundle, found, made, believed, output, entry, is_new=is_new)
     return exit_codes.OK
 
 
@@ -169,75 +174,6 @@ def _refuse_ended(believed: Trust, key: VerifierKey) -> None:
         raise UsageError("countersign with", key.name, f"{why}; nothing was signed")
 
 
-def _made(
-    bundle: Path,
-    found: Verification,
-    mine: Signer | None,
-    made_elsewhere: Path | None,
-    believed: Trust,
-) -> tuple[Countersignature, bool]:
-    """The countersignature, and whether the bundle lacks it."""
-    from custody import countersigning
-
-    if mine is None:
-        path = Path() if made_elsewhere is None else made_elsewhere
-        made = _read(path, bundle, found, believed)
-        key = _known(believed, made.fingerprint, path).key
-    else:
-        made, key = None, mine.key
-    if key is None:  # cannot be: it was read with that key
-        raise UsageError("countersign", bundle, "its key is not known")
-    if found.claimed_key and _fingerprint(found.claimed_key) == key.fingerprint():
-        why = "the key that sealed it is no second signature; nothing was signed"
-        raise UsageError("countersign", bundle, why, hint="another person signs, with --key NAME")
-    old = countersigning.there(bundle, key)
-    if old is not None:
-        return old, False
-    if made is None and mine is not None:
-        made = countersigning.sign(bundle, found.statement_sha256, mine)
-    if made is None:  # cannot be: it is by mine, or from a file
-        raise UsageError("countersign", bundle, "there is no countersignature")
-    return made, True
-
-
-def _fingerprint(text: str) -> str:
-    return options.verifier_key(text).fingerprint()
-
-
-def _read(path: Path, bundle: Path, found: Verification, believed: Trust) -> Countersignature:
-    from custody import countersigning, reading
-    from custody.errors import FormatError, InputError
-    from custody.formats import dsse
-
-    try:
-        data = reading.read_regular(path, dsse.LARGEST_ENVELOPE)
-        fingerprint = countersigning.signed_by(data, path)
-        key = _known(believed, fingerprint, path).key
-        if key is None:  # cannot be: see there
-            raise UsageError("countersign", path, "its key is not known")
-        return countersigning.read(data, path, bundle, found.statement_sha256, key)
-    except NotFoundError as err:
-        raise InputError("read countersignature", path, err.why) from err
-    except FormatError as err:
-        raise InputError("read countersignature", path, err.why) from err
-
-
-def _known(believed: Trust, fingerprint: str, path: Path) -> TrustedSigner:
-    """The trusted signer of a countersignature, by the whole key."""
-    from custody import clock
-
-    signer = believed.signer_for(fingerprint)
-    if signer is None or signer.key is None:
-        known = "only by the fingerprint" if signer else "by nobody"
-        why = f"the key {fingerprint} is trusted here {known}; nothing was added"
-        hint = "compare the key with its holder, then: custody trust add signer VKEY --role ROLE"
-        raise TrustError("countersign", path, why, hint=hint)
-    why = signer.why_not_valid_at(clock.now())
-    if why:
-        raise TrustError("countersign", path, f"{signer.name}: {why}; nothing was added")
-    return signer
-
-
 def _put(bundle: Path, made: Countersignature) -> None:
     from custody import countersigning
     from custody.errors import StorageError
@@ -285,64 +221,3 @@ def _enter(
         index = writing.append([data])
     ledger_where.tell_troubles(desk.case.memory)
     return index
-
-
-def _lacking(found: Verification, made: Countersignature, believed: Trust) -> tuple[str, ...]:
-    """The roles that the verifier's own folder still asks for."""
-    from custody.verify import roles
-
-    mine = believed.signer_for(made.fingerprint)
-    signed = [item for item in (found.signer, *found.countersigners, mine) if item is not None]
-    return roles.missing(believed.require_roles, signed)
-
-
-def _show_failed(found: Verification) -> None:
-    if console.mode().json:
-        console.result_json("verification", found.as_json())
-    else:
-        for finding in found.findings[:20]:
-            console.result("finding   ", finding.path or ".", ": ", finding.message)
-        console.result("verdict   ", found.verdict)
-    console.warning("the bundle is not as it was sealed; nothing was signed")
-
-
-def _show(
-    bundle: Path,
-    found: Verification,
-    made: Countersignature,
-    believed: Trust,
-    output: Path | None,
-    entry: int | None,
-    *,
-    is_new: bool,
-) -> None:
-    path = bundle / made.name if output is None else output
-    lacking = _lacking(found, made, believed)
-    if console.mode().json:
-        document: dict[str, Any] = {
-            "path": str(path),
-            "bundle": found.bundle_id,
-            "statement": found.statement_sha256,
-            "fingerprint": made.fingerprint,
-            "sha256": made.sha256,
-            "added": is_new and output is None,
-            "lacking": list(lacking),
-            "verdict": found.verdict,
-            "entry": entry,
-        }
-        console.result_json("countersignature", document)
-        return
-    if not is_new:
-        console.remark("nothing to do: this key has countersigned it already")
-    console.result("countersigned  ", found.bundle_id)
-    console.result("by key         ", made.fingerprint)
-    console.result("file           ", path)
-    if entry is not None:
-        console.result(f"ledger         entry {entry}")
-    for check in found.checks:
-        if check.required and check.status == "not-checked" and check.number != _SIGNATURE:
-            console.remark(f"not checked: {check.name}: {check.detail}")
-    if lacking:
-        console.remark(f"your trust folder still asks for: {', '.join(lacking)}")
-    if output is not None:
-        console.remark(f"next, at the desk: custody countersign BUNDLE --from {path} --case DIR")
