@@ -23,16 +23,25 @@ def lay(bundle: Path, bundle_id: str, signer: Signer, sealed_at: datetime | None
     """
     from custody.certifying import held
 
-    count = 0
+    found = usable(bundle_id, signer, sealed_at)
+    for data in found:
+        held.lay(bundle, data)
+    return len(found)
+
+
+def usable(bundle_id: str, signer: Signer, sealed_at: datetime | None) -> list[bytes]:
+    """Every certificate that says something for a bundle; the others are warned of."""
+    from custody.certifying import held
+
+    found: list[bytes] = []
     try:
         folder = options.home() / held.FOLDER
     except UsageError:  # without a home there are none
-        return count
+        return found
     for path, data, event in held.held(folder, signer.key.fingerprint()):
         why = "" if sealed_at is None else held.usable(event, bundle_id, sealed_at)
         if why:
             console.warning(f"the certificate {path} is not put into the bundle: {why}")
             continue
-        held.lay(bundle, data)
-        count += 1
-    return count
+        found.append(data)
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from custody.cli import exit_codes
+from custody.cli.given import certificates
 from custody.cli.terminal import console, figures
 from custody.errors import UsageError
 
@@ -50,12 +51,17 @@ def run(request: Request, destination: Destination, signer: Signer, actor: Actor
     from custody import clock
     from custody import collect as workflow
 
+    def beside(done: Collected) -> list[bytes]:
+        return certificates.usable(done.bundle_id, signer, done.sealed_at)
+
     with console.Progress("looking") as progress:
         plan = workflow.prepare(request, destination, progress=progress)
     for text in plan.remarks:
         console.warning(text)
     with console.Progress("collecting") as progress:
-        collected = workflow.run(plan, signer, actor, now=clock.now, progress=progress)
+        collected = workflow.run(
+            plan, signer, actor, now=clock.now, progress=progress, beside=beside
+        )
     _show(collected, signer)
     return exit_codes.GAPS if collected.gap_count else exit_codes.OK
 

@@ -9,6 +9,7 @@ and nothing is promised: whoever asked verifies what lies there.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,13 +26,14 @@ from custody.errors import (
     StorageError,
     TrustError,
 )
-from custody.formats import bagit, inventory, names, tarred
+from custody.formats import bagit, dsse, inventory, names, tarred
 from custody.formats.tarred import Member
 
 _CHUNK = 1 << 20
 _KEPT_FREE = 16 << 20  # the ledger must still be able to say what came
 _TAG_FILES = frozenset((*layout.TAG_FILES, bagit.TAG_MANIFEST_NAME, layout.STATEMENT))
-_DIRECTORIES = frozenset(("", layout.PAYLOAD, "custody", layout.SEAL))
+_DIRECTORIES = frozenset(("", layout.PAYLOAD, "custody", layout.SEAL, layout.EVENTS))
+_EVENT = re.compile(rf"{layout.EVENTS}/[0-9a-f]{{64}}\.dsse\.json", re.ASCII)
 
 Progress = Callable[[int, int, int | None, int | None], None]
 
@@ -204,8 +206,11 @@ class _Inflow:
 
     def _file(self, name: str, size: int) -> None:
         self._open_directory = ""
-        if name not in _TAG_FILES and not name.startswith(f"{layout.PAYLOAD}/"):
+        is_event = _EVENT.fullmatch(name) is not None
+        if not (name in _TAG_FILES or is_event or name.startswith(f"{layout.PAYLOAD}/")):
             raise FormatError("read", name, "a file that no stream has")
+        if is_event and size > dsse.LARGEST_ENVELOPE:
+            raise FormatError("read", name, f"at most {dsse.LARGEST_ENVELOPE} bytes are signed")
         if len(name) > names.LONGEST_NAME:
             raise FormatError("read", name, "a name that is too long")
         if os.path.lexists(self._staged / name):

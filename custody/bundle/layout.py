@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from custody.formats import bagit
 
 FORMAT = "1"
@@ -46,12 +48,19 @@ TOP_LEVEL = frozenset(
     )
 )
 
+BEGINNING = 512  # bytes of a payload file that say what kind of file it is
+
 LARGEST_TAG_FILE = 1 << 20
 LARGEST_ACQUISITION = 64 << 20
 LONGEST_RECORD = (
     4 << 20
 )  # the longest path of a walk, twice, every byte of it escaped, and attributes
 LARGEST_RECEIPT = 1 << 20
+
+
+def event(data: bytes) -> str:
+    """The path of a signed event in a bundle."""
+    return f"{EVENTS}/{hashlib.sha256(data).hexdigest()}.dsse.json"
 
 
 def receipt_name(origin: str, size: int) -> str:

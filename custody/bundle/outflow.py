@@ -1,11 +1,11 @@
 """Writing a bundle as a stream: the same bag as a draft's, and nothing of it on this host's disks.
 
 The members come in the order of what is promised: payload, manifest, inventory, the other tag
-files, the tag manifest, the statement last.  A member's size is said before its content, so a
-large file that becomes shorter while it is read is filled up with zeros to the size it had when
-it was opened; its record has the true size, and whoever receives the stream cuts it there
-(:mod:`custody.bundle.inflow`).  Manifest and inventory are kept in memory, compressed, until all
-payload is out.
+files, the tag manifest, what desks say of the key, the statement last.  A member's size is said
+before its content, so a large file that becomes shorter while it is read is filled up with zeros
+to the size it had when it was opened; its record has the true size, and whoever receives the
+stream cuts it there (:mod:`custody.bundle.inflow`).  Manifest and inventory are kept in memory,
+compressed, until all payload is out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO, Self
 
@@ -29,6 +29,12 @@ _BUFFER = 1 << 20
 _ZEROS = bytes(_BUFFER)
 
 Take = Callable[[bytes | memoryview], None]
+Beside = Callable[[], Iterable[bytes]]
+"""Gives the signed events that go into ``seal/events/``; asked when the bag is closed."""
+
+
+def _none() -> Iterable[bytes]:
+    return ()
 
 
 class Outflow:
@@ -37,17 +43,20 @@ class Outflow:
     :param fd: an open descriptor, which stays open.
     :param name: the bundle's.
     :param began: seconds since 1970, the time of every member.
+    :param beside: gives what goes into ``seal/events/``, when the statement is there.
     :raises StorageError: if this system has no files in memory.
     """
 
-    def __init__(self, fd: int, name: str, began: int) -> None:
+    def __init__(self, fd: int, name: str, began: int, beside: Beside = _none) -> None:
         self.totals = Totals()
         self.payload = self  # what makes payload files, as a draft has it
         self._name = name
         self._began = began
+        self._beside = beside
         self._above: list[str] = []
         self._left = 0  # bytes that the member which is under way still needs
         self._made = ""
+        self._beginning = b""
         self._manifest, self._inventory = _Spool(), _Spool()
         self._tags: dict[str, str] = {}
         self._memory = _memory()
@@ -96,6 +105,10 @@ class Outflow:
         self.totals.files += 1
         self.totals.bytes += record["size"]
 
+    def beginning(self, _name: str) -> bytes:
+        """The first bytes of the payload file that went out last."""
+        return self._beginning
+
     def _send_made(self, record: inventory.Record) -> None:
         name, self._made = self._made, ""
         size = os.fstat(self._memory).st_size
@@ -126,7 +139,9 @@ class Outflow:
         return hashlib.sha256(tag_manifest).hexdigest()
 
     def seal(self, statement: bytes) -> None:
-        """Send the signed statement and the end of the stream."""
+        """Send what lies beside the signed statement, that itself, and the end of the stream."""
+        for data in self._beside():
+            self._whole(layout.event(data), data)
         self._whole(layout.STATEMENT, statement)
         self._put(tarred.END)
         try:
@@ -155,6 +170,7 @@ class Outflow:
             self._directory("/".join(parts[:end]))
         self._above = parts
         self._size = self._left = size
+        self._beginning = b""
         self._put(tarred.dump(Member(f"{self._name}/{name}", size, self._began)))
 
     def _directory(self, name: str) -> None:
@@ -163,6 +179,8 @@ class Outflow:
         self._above = name.split("/") if name else []
 
     def _write(self, data: bytes | memoryview) -> None:
+        if not self._beginning:
+            self._beginning = bytes(data[: layout.BEGINNING])
         self._left -= len(data)
         self._put(data)
 

@@ -6,7 +6,6 @@ of the host signs is published with the certificates for that key beside it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -52,9 +51,8 @@ def lay(bundle: Path, data: bytes) -> Path:
 
     :raises StorageError: if it could not be written.
     """
-    folder = bundle / layout.EVENTS
-    durable.ensure_directory(folder)
-    path = folder / f"{hashlib.sha256(data).hexdigest()}.dsse.json"
+    path = bundle / layout.event(data)
+    durable.ensure_directory(path.parent)
     durable.create_or_equal(path, data)
     return path
 

@@ -6,7 +6,6 @@ The outcomes are those of :mod:`custody.transfer.intake`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -333,6 +332,6 @@ def _place(writing: Writing, one: _Admission) -> None:
 
 def _lay(bundle: Path, envelopes: Sequence[bytes]) -> None:
     for envelope in envelopes:
-        durable.ensure_directory(bundle / layout.EVENTS)
-        digest = hashlib.sha256(envelope).hexdigest()
-        durable.create_or_equal(bundle / layout.EVENTS / f"{digest}.dsse.json", envelope)
+        path = bundle / layout.event(envelope)
+        durable.ensure_directory(path.parent)
+        durable.create_or_equal(path, envelope)

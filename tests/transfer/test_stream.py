@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -205,6 +207,44 @@ def test_an_unknown_key_can_be_vouched_for_afterwards(desk: Person, case: Path, 
     bundle = case / "bundles" / bundle_name(sent.data)
     desk("key", "certify", sent.fingerprint, "--bundle", bundle, "--case", case, exit_code=0)
     desk("verify", case, exit_code=0)
+
+
+def with_a_certificate(desk: Person, host: Person, base: Path, *more: str) -> bytes:
+    """The host's own key `web01`, with the desk's word for it on the host."""
+    host("key", "new", "web01", "--no-passphrase", exit_code=0)
+    vkey = host.json("key", "show", "web01")["vkey"]
+    desk("key", "certify", vkey, *more, "-o", base / "web01.json", exit_code=0)
+    (host.home / "certificates").mkdir()
+    shutil.copy(base / "web01.json", host.home / "certificates")
+    return (base / "web01.json").read_bytes()
+
+
+def test_the_word_of_a_desk_comes_along(
+    host: Person, desk: Person, case: Path, logs: Path, tmp_path: Path
+) -> None:
+    """A stream that a host's own key signed carries the desk's certificate, before the statement,
+    and is believed on arrival as the same bundle on a stick is."""
+    certificate = with_a_certificate(desk, host, tmp_path, "--valid", "8h")
+    found = send(host, logs, "--key", "web01")
+    assert found.code == 0, found.said
+    event = f"seal/events/{hashlib.sha256(certificate).hexdigest()}.dsse.json"
+    assert members(found.data)[-3:] == ["seal/events", event, "seal/statement.dsse.json"]
+    take(desk, case, found.data, code=11)  # such a key has an end, and there is no time stamp
+    bundle = case / "bundles" / bundle_name(found.data)
+    assert (bundle / event).read_bytes() == certificate
+    judged = json.loads(desk("verify", bundle, "--json", exit_code=11).stdout)
+    assert judged["checks"][7]["status"] == "ok"
+    assert judged["signer"]["vouched_by"]
+
+
+def test_a_certificate_that_says_nothing_stays_behind(
+    host: Person, desk: Person, logs: Path, tmp_path: Path
+) -> None:
+    """One that is for another bundle is warned of and not sent."""
+    with_a_certificate(desk, host, tmp_path, "--bundle", "20260101T000000Z-x-000000")
+    found = send(host, logs, "--key", "web01")
+    assert "is not put into the bundle: it is for the bundle 20260101T000000Z" in found.said
+    assert not [name for name in members(found.data) if "events" in name]
 
 
 def test_the_same_stream_again(desk: Person, case: Path, sent: Sent) -> None:
@@ -414,6 +454,12 @@ BAD = {
     "with nothing in it": tarred.dump(Member("B/data/d", None, 1))
     + tarred.dump(Member("B/data/e", None, 1)),
     "its place is taken": tarred.dump(Member("B/data/a", None, 1)),
+    "bytes are signed": tarred.dump(Member("B/seal", None, 1))
+    + tarred.dump(Member("B/seal/events", None, 1))
+    + tarred.dump(Member(f"B/seal/events/{'0' * 64}.dsse.json", 65_536, 1)),
+    "a file that no stream": tarred.dump(Member("B/seal", None, 1))
+    + tarred.dump(Member("B/seal/events", None, 1))
+    + tarred.dump(Member("B/seal/events/other.json", 1, 1)),
     "hides behind": tarred.dump(Member("B/data/c", 1, 1)) + b"x" + b"y" * 511,
 }
 
