@@ -5,6 +5,7 @@ An entry stays for ever, so what cannot be right is refused before anything is s
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from custody.errors import UsageError
@@ -15,6 +16,7 @@ LONGEST_TEXT = 4_000  # of a note or a correction
 LONGEST_WORD = 500  # of a field such as purpose or place
 LONGEST_PERSON = 300
 _NOTHING = "nothing was entered"
+_TO_THE_MINUTE = re.compile(r"T\d\d:?\d\d(?![:\d])", re.ASCII)
 
 
 def word(option: str, text: str, longest: int = LONGEST_WORD, *, needed: bool = False) -> str:
@@ -69,3 +71,8 @@ def moment(option: str, text: str, now: datetime) -> datetime:
     if utc > now:
         raise UsageError("read the command line", option, f"{text} is in the future; {_NOTHING}")
     return utc
+
+
+def seconds_meant(text: str) -> int:
+    """How many seconds a time that :func:`moment` read may mean: all 60, if it ends with minutes."""
+    return 60 if _TO_THE_MINUTE.search(text) else 1

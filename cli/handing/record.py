@@ -115,7 +115,8 @@ def _scan(path: Path, received_by: str, at: str, refuse: str) -> Scan:
     except (NotFoundError, FormatError) as err:
         raise InputError("read the paper", path, err.why) from err
     digest = hashlib.sha256(data).hexdigest()
-    return Scan(data, digest, path.suffix, by, said.moment("--at", at, clock.now()), refuse)
+    when = said.moment("--at", at, clock.now())
+    return Scan(data, digest, path.suffix, by, when, said.seconds_meant(at), refuse)
 
 
 def _on_paper(keeper: Desk, file: Path, scan: Scan, words: dict[str, str]) -> Recorded:
@@ -129,7 +130,7 @@ def _on_paper(keeper: Desk, file: Path, scan: Scan, words: dict[str, str]) -> Re
         keeper, release.paper.sha256, scan, words, clock.now(), options.wait_seconds(WAIT_SECONDS)
     )
     ledger_where.tell_troubles(keeper.case.memory)
-    if made.at < made.release.paper.event.time:
+    if scan.latest < made.release.paper.event.time:
         console.warning("by the paper it was signed before it was released")
     return made
 

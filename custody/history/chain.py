@@ -8,9 +8,12 @@ it is received again; the original stays unless it is released itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from custody import clock
+from custody.errors import FormatError
 from custody.formats.statement import Actor
 from custody.history import gaps, persons, register, telling
 from custody.history.register import Register, text
@@ -18,6 +21,7 @@ from custody.history.values import Gap, Holder, State, Step
 
 _ORIGINAL = ""
 _WRONG = ("bad", "late")
+_MINUTE = 60
 _SPEECH = (register.CORRECTED, "noted", "timestamped", "verified", "attached")
 
 
@@ -222,7 +226,7 @@ def _compared(step: Step, release: Step, person: Actor) -> Iterator[Gap]:
     if not persons.same(person, persons.read(release.details.get("to"))):
         yield gaps.other_receiver(step, release, person)
     at = received_at(step)
-    if at < release.time:
+    if _latest(step, at) < release.time:
         why = f"{step.label} was received at {at}, before it was released at {release.time}"
         yield gaps.gap(gaps.BACKWARDS, step, why, release)
     if at > step.time:
@@ -289,6 +293,16 @@ def received_at(step: Step) -> str:
     if step.receipt is not None and signature is not None and signature.verdict != "bad":
         return clock.rfc3339(step.receipt.time)
     return text(step.details, "received_at") or step.time
+
+
+def _latest(step: Step, at: str) -> str:
+    """The last second that *at* may mean: a time on paper may be said to the minute."""
+    within = step.details.get("received_within")
+    if not step.on_paper or not isinstance(within, int) or not 1 < within <= _MINUTE:
+        return at
+    with suppress(FormatError):
+        return clock.rfc3339(clock.parse_rfc3339(at) + timedelta(seconds=within - 1))
+    return at
 
 
 def of(steps: Iterable[Step], bundle: str, about: Register) -> Chain:

@@ -16,7 +16,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from custody import clock, durable, handover
@@ -177,7 +177,8 @@ class Scan:
     """A paper that somebody signed by hand.
 
     :ivar suffix: of its file, such as ``.pdf``.
-    :ivar at: when it was signed, as it says.
+    :ivar at: when it was signed, as it says: the first second of that.
+    :ivar within: how many seconds that is: 60 where only the minute is said.
     :ivar refuse: why it was not taken, if it was not.
     """
 
@@ -186,7 +187,13 @@ class Scan:
     suffix: str
     by: Mapping[str, str]
     at: datetime
+    within: int = 1
     refuse: str = ""
+
+    @property
+    def latest(self) -> datetime:
+        """The last second at which it may have been signed."""
+        return self.at + timedelta(seconds=self.within - 1)
 
 
 def enter_paper(
@@ -207,6 +214,8 @@ def enter_paper(
             "received_at": clock.rfc3339(scan.at),
             "paper": True,
         }
+        if scan.within > 1:
+            details["received_within"] = scan.within
         said = {**words, "item": release.bundle}
         if scan.refuse:
             said["comment"] = scan.refuse

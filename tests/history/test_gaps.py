@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -33,6 +33,7 @@ from history_bench import (
     sha256,
 )
 
+from custody import clock
 from custody.formats import canonical
 from custody.formats.statement import Actor
 from custody.history import gaps, persons
@@ -312,6 +313,20 @@ def test_received_before_it_was_released(bench: Bench) -> None:
     (gap,) = bench.told().gaps
     assert (gap.kind, gap.entries) == (gaps.BACKWARDS, (3, 4))
     assert moment(20) in gap.sentence
+
+
+@pytest.mark.parametrize(
+    ("within", "is_gap"), [(60, False), (None, True), (61, True), (-9, True), ("60", True)]
+)
+def test_a_minute_on_paper_is_that_minute(bench: Bench, within: object, is_gap: bool) -> None:
+    """A paper signed in the minute of its release is no gap; nothing beyond a minute counts."""
+    bench.seal()
+    bench.copy()
+    release = bench.release(when=30)
+    late = {} if within is None else {"received_within": within}
+    start = clock.rfc3339(clock.parse_rfc3339(moment(30)) - timedelta(seconds=59))
+    bench.record(release, None, details={"paper": True, "received_at": start, **late})
+    assert [kind for kind, _ in bench.gaps()] == ([gaps.BACKWARDS] if is_gap else [])
 
 
 def test_the_receivers_own_time_counts(bench: Bench) -> None:

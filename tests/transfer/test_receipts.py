@@ -380,6 +380,7 @@ def test_on_paper(desk: Person, case: Path, copy: Path, tmp_path: Path) -> None:
     told = details(entry)
     assert (told["paper"], told["received_at"]) == (True, "2020-01-02T11:00:00Z")
     assert "receipt" not in told
+    assert "received_within" not in told
     (kept,) = (case / "transfers").glob("*/paper-*.PDF")
     assert kept.read_bytes() == scan.read_bytes()
     desk("verify", case, exit_code=0)
@@ -387,6 +388,17 @@ def test_on_paper(desk: Person, case: Path, copy: Path, tmp_path: Path) -> None:
     assert "not the paper of ledger entry 4" in desk("verify", case, exit_code=10).stdout
     kept.unlink()
     assert "the paper of ledger entry 4 is gone" in desk("verify", case, exit_code=10).stdout
+
+
+def test_on_paper_to_the_minute(desk: Person, case: Path, copy: Path, tmp_path: Path) -> None:
+    """A time given to the minute means that minute: the one of the release is not before it."""
+    (tmp_path / "scan.png").write_bytes(b"yes")
+    at = entries(desk, case)[-1]["time"][: len("2026-01-01T10:00")] + "Z"
+    done = desk("record", "--paper", tmp_path / "scan.png", "--received-by", "I. Vestige", "--at",
+                at, note_of(copy), "--case", case, exit_code=0)  # fmt: skip
+    assert "before it was released" not in done.stderr
+    assert details(entries(desk, case)[-1])["received_within"] == 60
+    assert desk.json("history", "--case", case)["gaps"] == []
 
 
 def test_refused_on_paper(desk: Person, case: Path, copy: Path, tmp_path: Path) -> None:
