@@ -23,7 +23,7 @@ from custody.handover import ORIGINAL, RECEIVED, REFUSED
 from custody.identity.trust import Trust
 from custody.keeping import Keeper, Writing
 from custody.ledger import entry as entries
-from custody.transfer import release, standing
+from custody.transfer import release, standing, twice
 from custody.transfer.intake import Arrived, Outcome, Terms
 from custody.transfer.standing import Standing
 from custody.verify import Verification
@@ -94,6 +94,7 @@ def admit(
     for one in admitted:
         index += len(one.envelopes)
         one.arrived.entry = index - 1
+        _settle_second(keeper.case, one, trust, now)
 
 
 def _admit_each(
@@ -143,6 +144,14 @@ def _admit(writing: Writing, one: _Admission, trust: Trust, terms: Terms, now: d
     item.outcome, item.where = one.outcome, one.target or item.path
 
 
+def _settle_second(case: Case, one: _Admission, trust: Trust, now: datetime) -> None:
+    """What was written to ``incoming/`` of a bundle that the case has already."""
+    item = one.arrived
+    if one.outcome == "held" and item.staged is not None:
+        item.where = case.bundles / item.name
+        item.why = twice.settle(item.where, item.staged, trust, now)
+
+
 def _words(writing: Writing, one: _Admission, terms: Terms) -> dict[str, str]:
     words = {**terms.words, "item": one.arrived.name or writing.keeper.case.case}
     if terms.refuse:
@@ -178,9 +187,6 @@ def _decide(writing: Writing, one: _Admission, terms: Terms) -> None:
         raise UsageError("receive", final, why, hint="move it out of bundles/, and receive it")
     elif is_there:
         one.outcome = "held"
-        if item.staged is not None:
-            by = "it came twice" if one.is_again else "another run took it in meanwhile"
-            item.why = f"{by}; its second copy is left in incoming/"
     else:
         one.target = final
         if one.found.verdict == "cannot-verify":

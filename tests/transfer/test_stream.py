@@ -248,11 +248,56 @@ def test_a_certificate_that_says_nothing_stays_behind(
 
 
 def test_the_same_stream_again(desk: Person, case: Path, sent: Sent) -> None:
-    """A bundle that the case holds is held, and that it came again is entered."""
+    """A bundle that the case holds is held, that it came again is entered, and what was written of
+    it is taken out of incoming/, which is said: the bundle in the case was read and has it all."""
     key = ["--fingerprint", sent.fingerprint]
-    take(desk, case, sent.data, *key, code=0)
+    first, _ = take(desk, case, sent.data, *key, code=0)
+    before = content(Path(first["where"]))
+    one, said = take(desk, case, sent.data, *key, code=0)
+    assert (one["outcome"], one["where"]) == ("held", first["where"])
+    assert "its second copy was taken out of incoming/ again" in one["why"]
+    assert "its second copy was taken out of incoming/ again" in said
+    assert not list((case / "incoming").iterdir())
+    assert content(Path(first["where"])) == before
+    assert kinds(desk, case) == ["case-opened", "key-added", "received", "received"]
+    desk("verify", case, exit_code=0)
+
+
+@pytest.mark.parametrize("harm", ["a byte", "a file"])
+def test_the_same_stream_to_a_damaged_bundle(
+    desk: Person, case: Path, sent: Sent, harm: str
+) -> None:
+    """Where the bundle in the case is not whole any more, what came is the better copy: it is kept
+    in incoming/, verified, and that is said."""
+    key = ["--fingerprint", sent.fingerprint]
+    first, _ = take(desk, case, sent.data, *key, code=0)
+    (log,) = Path(first["where"]).glob("data/**/auth.log")
+    if harm == "a byte":
+        log.write_bytes(b"one\ntwO\n")
+    else:
+        log.unlink()
     one, _ = take(desk, case, sent.data, *key, code=0)
-    assert one["outcome"] == "held"
+    (kept,) = (case / "incoming").iterdir()
+    assert f"its second copy is left in incoming/{kept.name}: the one in the case" in one["why"]
+    (whole,) = kept.glob("data/**/auth.log")
+    assert whole.read_bytes() == b"one\ntwo\n"
+
+
+def test_the_same_stream_with_more_beside(
+    host: Person, desk: Person, case: Path, logs: Path, tmp_path: Path
+) -> None:
+    """A second copy that brings a signed event which the bundle in the case has not is kept."""
+    with_a_certificate(desk, host, tmp_path, "--valid", "8h")
+    whole = send(host, logs, "--key", "web01").data
+    begin, end = (
+        whole.index(f"{bundle_name(whole)}/seal/{name}".encode())
+        for name in ("events", "statement.dsse.json")
+    )
+    take(desk, case, whole[:begin] + whole[end:], code=11)
+    one, _ = take(desk, case, whole, code=11)
+    (kept,) = (case / "incoming").iterdir()
+    assert f"is left in incoming/{kept.name}: " in one["why"]
+    assert list((kept / "seal/events").iterdir())
 
 
 def test_a_log_that_is_cut_while_it_is_sent(
