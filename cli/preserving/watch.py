@@ -15,15 +15,18 @@ import typer
 
 from custody.cli import exit_codes
 from custody.cli.frame import Verb
-from custody.cli.given import desk, manners, options, source_options
+from custody.cli.given import certificates, desk, manners, options, source_options
 from custody.cli.terminal import console, figures
-from custody.errors import CustodyError, UsageError
+from custody.errors import CustodyError, KeyAccessError, UsageError
 
-from . import watch_unit
+from . import watch_status, watch_unit
 from .watch_alarms import Commands
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from custody.collect import Collected
+    from custody.keeping import Keeper
     from custody.watch.alarms import Alarm
     from custody.watch.running import Watch
 
@@ -33,7 +36,6 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h|)\Z")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _LEAST_SECONDS = 1.0
 _STATE_SECONDS = 10.0
-_LARGEST_STATE = 1 << 20
 
 EveryOption = Annotated[
     str, typer.Option(metavar="TIME", help="How often to seal what is new: 30s, 5m, 1h.")
@@ -85,7 +87,7 @@ def watch(
     and given to --on-alarm.
     """
     if status:
-        return _status()
+        return watch_status.show()
     if not source:
         hint = "custody watch /var/log/nginx --case DIR"
         raise UsageError("watch", None, "no source is named", hint=hint)
@@ -121,7 +123,7 @@ def watch(
     from custody import clock, durable
     from custody.watch.running import Settings, Watch
 
-    home = _home(keeper.case.origin)
+    home, ends = watch_status.home(keeper.case.origin), _end_of(keeper)
     with durable.private_umask():
         durable.ensure_directory(home)
     with durable.lock(keeper.case.directory / "watch.lock", wait_seconds=options.wait_seconds(0)):
@@ -131,17 +133,38 @@ def watch(
             largest=largest,
             rate=fastest,
             files=_most_files(),
+            ends=ends,
         )
         manners.be_nice(nice)
         told = _Told(command, home / "status.json")
-        running = Watch(request, keeper, settings, told, clock.now)
+
+        def beside(done: Collected) -> None:
+            certificates.lay(done.path, done.bundle_id, keeper.signer, done.sealed_at)
+
+        running = Watch(request, keeper, settings, told, clock.now, beside)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: running.stop())
         try:
             running.run()
         finally:
             told.end(running)
+    if running.is_over and ends is not None:
+        why = f"its key counts until {clock.rfc3339(ends)} only; what came before is sealed"
+        hint = "go on with a new one: custody key new NAME --for-host --valid 8h"
+        raise KeyAccessError("watch with", keeper.signer.key.name, why, hint=hint)
     return exit_codes.OK
+
+
+def _end_of(keeper: Keeper) -> datetime | None:
+    """When the key that signs counts no longer, which is said at the start."""
+    from custody import clock
+    from custody.identity.keys import KeyFolder
+
+    stored = KeyFolder(options.home() / "keys").find(keeper.signer.key)
+    ends = None if stored is None else stored.valid_until
+    if ends is not None:
+        console.warning(f"the key ends at {clock.rfc3339(ends)}, and a minute before the watch")
+    return ends
 
 
 def _duration(text: str) -> float:
@@ -168,12 +191,6 @@ def _command(text: str) -> list[str]:
     if words and shutil.which(words[0]) is None:
         raise UsageError("read the command line", "--on-alarm", f"there is no program {words[0]}")
     return words
-
-
-def _home(origin: str) -> Path:
-    import hashlib
-
-    return options.home() / "watch" / hashlib.sha256(origin.encode()).hexdigest()[:32]
 
 
 def _most_files() -> int:
@@ -296,37 +313,3 @@ def _warn_of_missing(named: Sequence[str]) -> None:
     for path in sources.resolve(named).missing:
         shown = path.decode("utf-8", "backslashreplace")
         console.warning(f"nothing is at {shown}; it is watched from the moment it comes")
-
-
-def _status() -> int:
-    import json
-
-    from custody import case as cases
-    from custody import reading
-    from custody.errors import NotFoundError
-
-    case = cases.open_case(options.needed_case("watch --status"))
-    try:
-        data = reading.read_regular(_home(case.origin) / "status.json", _LARGEST_STATE)
-        document = json.loads(data)
-    except (CustodyError, OSError, ValueError) as err:
-        why = "no watch of this case was started by this user"
-        raise NotFoundError("show the watch", case.directory, why) from err
-    if document["running"] and not _is_alive(document["pid"]):
-        document["running"] = False
-    if console.mode().json:
-        console.result_json("watch-status", document)
-    else:
-        for name, value in document.items():
-            console.result(f"{name.replace('_', ' '):<16} ", value)
-    return exit_codes.OK
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from custody.acquire import metadata
@@ -20,6 +21,7 @@ WATCH_LOST = "watch-lost"
 KINDS = (
     TRUNCATED, REWRITTEN, DELETED, REPLACED, REPLACED_BY_OLDER, PERMISSIONS, CLOCK_BACK, WATCH_LOST,
 )  # fmt: skip
+_MOST_ALARMS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +59,12 @@ class Alarm:
 def about(kind: str, item: Followed, message: str) -> Alarm:
     """An alarm about one content, with what is preserved of it."""
     return Alarm(kind, item.path, message, item.generation, item.end, item.bundle)
+
+
+def bounded(seen: Sequence[Alarm]) -> Sequence[Alarm]:
+    """Somebody who can touch many files must not be able to drown the ledger at once."""
+    if len(seen) <= _MOST_ALARMS:
+        return seen
+    rest = len(seen) - _MOST_ALARMS
+    more = replace(seen[_MOST_ALARMS], message=f"and {rest} more alarms at the same time")
+    return [*seen[:_MOST_ALARMS], more]

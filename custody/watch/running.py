@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,12 +31,12 @@ _TICK = 1.0
 _BUSY_SHARE = 20  # a pass may come again after this many times as long as it took
 _QUIET_SECONDS = 3_600.0
 _STEP_BACK = 2.0
-_MOST_ALARMS = 1_000
 _MOST_OWED = 10_000
 _WAIT_SECONDS = 2.0  # while another process writes to the case nobody looks at the logs
 _PATIENT_SECONDS = 20.0
 _MOST_SEALED = 256 << 20
 _STAGING = "watch-"
+_BEFORE_END = timedelta(seconds=60)  # for the last seal, while the key still counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Settings:
     :ivar every: seconds between two seals; *largest* seals sooner, at so many bytes held.
     :ivar rate: bytes a second to read at most; 0 for no limit.
     :ivar notes: where to write down how far each file is sealed.
+    :ivar ends: when the key counts no longer; what it signed then would speak against the case.
     """
 
     every: float
@@ -53,6 +54,7 @@ class Settings:
     largest: int = 32 << 20
     rate: int = 0
     files: int = 512
+    ends: datetime | None = None
 
 
 class Told(Protocol):
@@ -74,16 +76,19 @@ class Told(Protocol):
 class Watch:
     """One watch, from its start to its end.
 
+    :param beside: lays what belongs to a bundle, such as certificates, into one that has its name.
     :ivar bundles: how many were sealed, and *preserved* how many bytes; *alarms* how many.
     """
 
     def __init__(self, request: Request, keeper: Keeper, settings: Settings, told: Told,
-                 now: Callable[[], datetime]) -> None:  # fmt: skip
+                 now: Callable[[], datetime],
+                 beside: Callable[[Collected], object] = lambda _: None) -> None:  # fmt: skip
         self.request = replace(request, watch_seconds=max(1, round(settings.every)))
         self.keeper = keeper
         self.settings = settings
         self.told = told
         self.now = now
+        self.beside = beside
         self.accounts = Accounts.read()
         self.follower = Follower(Limits(settings.largest, settings.files))
         self.bundles = self.preserved = self.alarms = 0
@@ -106,12 +111,17 @@ class Watch:
         self._stop = True
         self._hints.wake()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the key ends within a minute."""
+        return self.settings.ends is not None and self.now() >= self.settings.ends - _BEFORE_END
+
     def run(self) -> None:
-        """Watch until :meth:`stop`."""
+        """Watch until :meth:`stop`, or until the key ends."""
         try:
             self._begin()
             passes = Passes(self.follower, self.accounts)
-            while not self._stop:
+            while not self._stop and not self.is_over:
                 self._round(passes)
                 self._wait()
             self._last(passes)
@@ -223,7 +233,7 @@ class Watch:
         self.alarms += len(seen)
         for alarm in seen:
             self.told.alarm(alarm)
-        self._owed += [("alarm", alarm.as_json()) for alarm in _bounded(seen)]
+        self._owed += [("alarm", alarm.as_json()) for alarm in alarms.bounded(seen)]
         self._enter_owed()
         return True
 
@@ -267,6 +277,7 @@ class Watch:
         def published(collected: Collected) -> None:
             sealing.commit(collected.bundle_id)
             done.append(collected)
+            self.beside(collected)
 
         try:
             collect.run(
@@ -335,12 +346,3 @@ class Watch:
 
 def _said(err: CustodyError | OSError, doing: str, what: str) -> CustodyError:
     return durable.storage_error(doing, what, err) if isinstance(err, OSError) else err
-
-
-def _bounded(seen: Sequence[Alarm]) -> Sequence[Alarm]:
-    """Somebody who can touch many files must not be able to drown the ledger at once."""
-    if len(seen) <= _MOST_ALARMS:
-        return seen
-    rest = len(seen) - _MOST_ALARMS
-    more = replace(seen[_MOST_ALARMS], message=f"and {rest} more alarms at the same time")
-    return [*seen[:_MOST_ALARMS], more]
