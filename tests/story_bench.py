@@ -13,6 +13,7 @@ NUMBER = "E-003"
 HOST = "Hal Host, Administrator, City of Example"
 READER = "Rita Reader, Detective, Example Police"
 SECOND = "Sam Second, Adjuster, Example Insurance"
+_WRITTEN = re.compile(r"(?m) 1 statement +([0-9a-f]{64})\n +2 fingerprint ([0-9a-f]{64})$")
 WHY = ("--purpose", "analysis of logins", "--authority", "search warrant 26-7")
 
 
@@ -85,7 +86,7 @@ class Story:
         (self.logs / "auth.log").write_text("Nov 22 03:14:05 web01 sshd[7]: Accepted password\n")
         (self.logs / "syslog").write_text("Nov 22 03:14:06 web01 cron[9]: started\n" * 40)
         done = self.host("collect", self.logs, "--output", self.stick, "--collector", HOST)
-        written = re.search(r"write this down: ([0-9a-f]{64}) ([0-9a-f]{64})", done.stdout)
+        written = _WRITTEN.search(done.stdout)
         if written is None:
             raise AssertionError(done.stdout)
         return written[1], written[2]

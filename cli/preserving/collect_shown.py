@@ -45,10 +45,18 @@ def show(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> No
             f" root {collected.ledger.root}"
         )
     console.result("key      ", signer.key)
-    console.result(f"write this down: {collected.statement_sha256} {fingerprint}")
-    console.result("          the first is the statement's digest (--expect), the second the")
-    console.result("          key's fingerprint (--signer)")
+    for line in to_write_down(collected.statement_sha256, fingerprint):
+        console.result(line)
     console.result("next:    ", _next(collected, fingerprint))
+
+
+def to_write_down(statement: str, fingerprint: str) -> tuple[str, ...]:
+    """What goes onto the paper form: two numbers, in the order in which the form has them.
+
+    :param statement: the SHA-256 (hex) of the signed statement: ``verify --expect``.
+    :param fingerprint: of the key: ``verify --signer``, ``receive --fingerprint``.
+    """
+    return "write this down:", f"  1 statement   {statement}", f"  2 fingerprint {fingerprint}"
 
 
 def _clock(collected: Collected) -> str:

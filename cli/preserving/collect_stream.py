@@ -12,6 +12,8 @@ from custody.cli.given import certificates
 from custody.cli.terminal import console, figures
 from custody.errors import UsageError
 
+from . import collect_shown
+
 if TYPE_CHECKING:
     from custody.collect import Collected, Destination, Request
     from custody.formats.statement import Actor
@@ -77,8 +79,8 @@ def _show(collected: Collected, signer: Signer) -> None:
             console.aside(f"  {gap.outcome:<12} ", gap.path, f"  {gap.error}")
     fingerprint = signer.key.fingerprint()
     console.aside("key      ", signer.key)
-    console.aside(f"write this down: {collected.statement_sha256} {fingerprint}")
-    console.aside("          the first is the statement's digest, the second the key's fingerprint")
+    for line in collect_shown.to_write_down(collected.statement_sha256, fingerprint):
+        console.aside(line)
     console.aside(
         f"next:     at the desk: custody key certify {fingerprint} --bundle"
         f" CASE/bundles/{collected.bundle_id}"

@@ -86,7 +86,7 @@ COMMANDS: tuple[Mapping[str, str], ...] = (
         f'    --output {WHERE}/evidence --collector "NAME, TITLE, ORGANISATION" \\\n'
         '    --authority "WHO ASKED FOR IT"',
         "note": "Exit code 3 is no failure: something could not be read, and that is recorded."
-        ' Write down both numbers after "write this down", below, by hand.',
+        ' Write down both numbers under "write this down", below, by hand.',
     },
     {
         "title": "Check what was written",

@@ -104,7 +104,8 @@ def test_into_a_directory(custody: Any, logs: Path, tmp_path: Path) -> None:
     assert tree(out) >= {f"{bundle.name}/data", f"{bundle.name}/VERIFY.txt"}
     assert sorted(os.listdir(out)) == [bundle.name]  # incoming/ is gone
     sealed = (bundle / "seal/statement.dsse.json").read_bytes()
-    written = re.search(r"^write this down: (\w{64}) (\w{64})$", done.stdout, re.MULTILINE)
+    said = r"^write this down:\n  1 statement +(\w{64})\n  2 fingerprint (\w{64})$"
+    written = re.search(said, done.stdout, re.MULTILINE)
     assert written
     digest, fingerprint = written.groups()
     assert digest == hashlib.sha256(sealed).hexdigest()

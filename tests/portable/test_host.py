@@ -172,7 +172,7 @@ def test_the_record_names_the_build(bare: Any, portable: Path) -> None:
 def test_what_the_installed_program_makes_of_it(bare: Any, custody: Any) -> None:
     """A bundle from the stick is taken in at a desk that has custody installed."""
     done = bare("collect", "/logs", "--output", "/out", "--json", *WORDS)
-    key = re.search(r"write this down: \S+ ([0-9a-f]{64})", done.stderr + done.stdout)
+    key = re.search(r" 2 fingerprint ([0-9a-f]{64})", done.stderr + done.stdout)
     custody("init", "desk", "--no-passphrase", cwd=bare.root.parent, exit_code=0)
     fingerprint = key[1] if key else _signer(bare.bundle())
     custody("receive", "--case", "desk", "--from", "A. Responder", "--fingerprint", fingerprint,

@@ -44,7 +44,9 @@ class Sent:
     @property
     def numbers(self) -> tuple[str, str]:
         """The two numbers to write down."""
-        found = re.search(r"write this down: ([0-9a-f]{64}) ([0-9a-f]{64})", self.said)
+        found = re.search(
+            r" 1 statement +([0-9a-f]{64})\n +2 fingerprint (\w+)$", self.said, re.MULTILINE
+        )
         assert found, self.said
         return found[1], found[2]
 
