@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from watching import Watching, append
+from watching import PATIENCE, Watching, append
 
 Start = Callable[..., Watching]
 Restore = Callable[[Path], list[bytes]]
@@ -86,7 +87,7 @@ def test_one_line_changed_in_the_middle_is_seen_and_so_is_the_head_of_a_growing_
         stream.write(b"LINE")
         stream.seek(0, os.SEEK_END)
         stream.write(b"more\n")
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while len(it.alarms) < 2 and time.monotonic() < end:
         append(growing, b"more\n")
         it.passes_for(0.3)
@@ -217,7 +218,8 @@ def test_a_clock_that_goes_back_is_cried_out(
     offset.write_text("-3600s\n")
     message = it.cried("clock-stepped-back")["message"]
     it.stop()
-    assert any(f"{seconds} seconds" in message for seconds in (3_599, 3_600, 3_601))
+    (back,) = re.findall(r"by (\d+) seconds", message)
+    assert 3_500 < int(back) < 3_700  # what passed while the two clocks were read is in it
     assert [one["kind"] for one in entered()] == ["clock-stepped-back"]
 
 
@@ -246,7 +248,7 @@ def test_the_command_is_run_for_every_alarm_and_its_output_is_no_event(
     for path in paths:
         append(path, b"one\n")
     got = tmp_path / "got"
-    program = "import sys, time; time.sleep(1); open(sys.argv[1], 'a').write(sys.stdin.read())"
+    program = "import sys, time; time.sleep(0.2); open(sys.argv[1], 'a').write(sys.stdin.read())"
     it = watch("--on-alarm", f"{sys.executable} -c \"{program}; print('not an event')\" {got}")
     it.sealed(160)
     for path in paths:

@@ -76,12 +76,17 @@ class Watching:
         """Wait until so many bytes in all are sealed."""
         self.until(lambda it: sum(e.get("bytes", 0) for e in it.events) >= size)
 
+    def seals(self, count: int) -> None:
+        """Wait for so many more bundles."""
+        enough = len(self.events) + count
+        self.until(lambda it: len(it.events) >= enough)
+
     def cried(self, kind: str) -> dict[str, Any]:
         """Wait for an alarm of this kind."""
         return self.until(lambda it: next((a for a in it.alarms if a["kind"] == kind), None))
 
-    def passes(self, count: int = 3) -> None:
-        """Let so many rounds go by."""
+    def passes(self, count: int) -> None:
+        """Let about so many rounds go by; what must have happened by then is waited for apart."""
         self.passes_for(count)
 
     def passes_for(self, seconds: float) -> None:
