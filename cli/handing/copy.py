@@ -156,7 +156,7 @@ def _show(
     for finding in found.findings[:20]:
         console.result("finding   ", finding.path or ".", ": ", finding.message)
     if found.hint:
-        console.result("hint      ", found.hint)
+        console.result("hint      ", found.hint_at(where))
     if entered is not None:
         console.result("label     ", entered[1].label)
         console.result(f"ledger    entry {entered[0]}")

@@ -226,4 +226,5 @@ def document(one: Arrived) -> dict[str, Any]:
 def _hint(one: Arrived) -> str | None:
     if one.error is not None:
         return one.error.hint or None
-    return None if one.found is None else one.found.hint or None
+    found = one.found
+    return None if found is None else found.hint_at(one.where or found.path) or None

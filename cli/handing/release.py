@@ -292,7 +292,7 @@ def _show(made: Released, found: Verification) -> None:
     console.result("release   ", release.paper.sha256)
     console.result("verdict   ", found.verdict)
     if found.hint:
-        console.result("hint      ", found.hint)
+        console.result("hint      ", found.hint_at(made.path))
     console.result(f"ledger    entry {made.entry}")
     if made.is_finished_now:
         console.remark("an earlier run entered this release; it is finished now, not entered again")
@@ -320,7 +320,7 @@ def _document(made: Released, found: Verification) -> dict[str, Any]:
         "files": found.files,
         "bytes": found.bytes,
         "verdict": found.verdict,
-        "hint": found.hint,
+        "hint": found.hint_at(made.path),
         "entry": made.entry,
         "finished": made.is_finished_now,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -137,6 +138,10 @@ class Verification:
     is_forbidden: bool = False
     bundles: tuple[Verification, ...] = ()
     ledger: Mapping[str, Any] | None = None
+
+    def hint_at(self, path: Path) -> str:
+        """The hint, for what was verified in one place and has its name in another by now."""
+        return self.hint.replace(shlex.quote(str(self.path)), shlex.quote(str(path)))
 
     def as_json(self) -> dict[str, Any]:
         """The document of ``custody verify --json``, without its schema."""

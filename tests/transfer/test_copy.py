@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -235,6 +236,11 @@ def test_without_trust_it_is_copied_and_said(custody: Any, bundle: Path, tmp_pat
     assert found["published"] is True
     assert found["entry"] is None
     assert content(tmp_path / "stick" / bundle.name) == content(bundle)
+    listed = custody.home / "trust" / "signers.toml"
+    listed.write_text("require_timestamp = true\n" + listed.read_text())
+    done = custody("copy", alone, tmp_path / "other stick", exit_code=11)
+    place = shlex.quote(str(tmp_path / "other stick" / bundle.name))
+    assert f"custody timestamp {place} --tsa URL" in done.stdout  # where it is, and not was
 
 
 def test_requests_without_sense(custody: Any, bundle: Path, case: Path, tmp_path: Path) -> None:
