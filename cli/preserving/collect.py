@@ -24,7 +24,7 @@ from custody.cli.given import (
 from custody.cli.terminal import console
 from custody.errors import UsageError
 
-from . import collect_dry_run, collect_into, collect_shown, collect_stream
+from . import collect_dry_run, collect_into, collect_journals, collect_shown, collect_stream
 from .collect_stamps import Stamps
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ def collect(
     rate: manners.RateOption = "",
     nice: manners.NiceOption = 0,
     resume: ResumeOption = False,
+    no_journal_verify: collect_journals.NoVerifyOption = False,
+    journal_export: collect_journals.ExportOption = False,
     incident: IncidentOption = None,
     tsa: stamping.TsaOption = None,
     tsa_timeout: stamping.TimeoutOption = stamping.SECONDS,
@@ -158,6 +160,8 @@ def collect(
             rate=options.size("--rate", rate) or 0,
             nice=nice,
             resume=resume,
+            journal_verify=not no_journal_verify,
+            journal_export=journal_export,
             one_file_system=one_file_system,
             note=options.plain_text("--note", note),
             authority=options.plain_text("--authority", authority),
@@ -172,7 +176,12 @@ def collect(
     stream = None
     if output == collect_stream.STDOUT:
         stream = collect_stream.descriptor(
-            {"--incident": incident is not None, "--tsa": bool(tsa), "--resume": resume}
+            {
+                "--incident": incident is not None,
+                "--tsa": bool(tsa),
+                "--resume": resume,
+                "--journal-export": journal_export,
+            }
         )
     found = None if incident is None else record_file.assessed(incident, None)
     authorities = stamping.addresses(tsa)

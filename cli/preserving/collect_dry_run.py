@@ -10,6 +10,8 @@ from custody.cli import exit_codes
 from custody.cli.terminal import console, figures
 from custody.formats import inventory
 
+from . import collect_journals
+
 if TYPE_CHECKING:
     from custody.acquire.sources import Asked
     from custody.collect import Plan, Request
@@ -38,6 +40,7 @@ def show(request: Request, directory: Path | None, case_path: Path | None) -> in
     seen = plan.survey
     patterns = list(_patterns(plan, rows))
     items = [{field: row[field] for field in _KEPT if field in row} for row in rows]
+    journals = collect_journals.planned(request, items)
     facts = [one.name for one in volatile.facts()] if request.volatile else []
     if console.mode().json:
         counts = {"files": seen.files, "bytes": seen.bytes, "gaps": seen.gaps}
@@ -47,11 +50,14 @@ def show(request: Request, directory: Path | None, case_path: Path | None) -> in
         ]
         sets = {"sets": patterns, "unresolved": unresolved} if plan.selection.sets else {}
         taken = {"facts": facts} if facts else {}
-        console.result_json("dry-run", {**counts, "items": items, **sets, **taken})
+        run = {"journals": journals} if journals else {}
+        console.result_json("dry-run", {**counts, "items": items, **sets, **taken, **run})
     else:
         if facts:
             console.result(f"first    {len(facts)} facts about this host: ", ", ".join(facts))
         _table(items, patterns)
+        if journals:
+            collect_journals.show_planned(journals)
         console.result(f"{seen.files} files, {figures.amount(seen.bytes)}; nothing was written")
     for text in plan.remarks:
         console.warning(text)

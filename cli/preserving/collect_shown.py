@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from custody.cli.given import stamping
 from custody.cli.terminal import console, figures
 
+from . import collect_journals
+
 if TYPE_CHECKING:
     from custody.collect import Collected, Plan
     from custody.identity.signing import Signer
@@ -19,6 +21,7 @@ _GAPS_SHOWN = 50
 def show(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> None:
     for name, why in collected.refused.items():
         console.warning(f"the bundle {name} in this case was not entered: {why}")
+    journals = collect_journals.tell(collected)
     fingerprint = signer.key.fingerprint()
     if console.mode().json:
         console.result_json("collection", _document(collected, plan, signer, stamps))
@@ -37,6 +40,8 @@ def show(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> No
             console.result(f"  {gap.outcome:<12} ", gap.path, f"  {gap.error}")
         if collected.gap_count > _GAPS_SHOWN:
             console.result("  ... the others are in custody/inventory.jsonl")
+    if journals:
+        console.result("journals ", journals)
     console.result("clock    ", _clock(collected))
     stamps.show()
     if collected.ledger is not None:
@@ -97,6 +102,7 @@ def _document(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) 
         "clock": dict(collected.clock),
         "timestamps": [stamping.document(answer) for answer in stamps.answers],
         "resumed": collected.resumed or None,
+        "journals": collect_journals.document(collected),
         "same_disk": plan.same_disk or None,
         "statement_sha256": collected.statement_sha256,
         "signer": {"vkey": str(signer.key), "fingerprint": signer.key.fingerprint()},

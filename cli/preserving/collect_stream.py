@@ -12,7 +12,7 @@ from custody.cli.given import certificates
 from custody.cli.terminal import console, figures
 from custody.errors import UsageError
 
-from . import collect_shown
+from . import collect_journals, collect_shown
 
 if TYPE_CHECKING:
     from custody.collect import Collected, Destination, Request
@@ -73,6 +73,9 @@ def _show(collected: Collected, signer: Signer) -> None:
     size = figures.amount(collected.bytes)
     console.aside("bundle   ", collected.bundle_id, " (sent as a stream; not read back here)")
     console.aside(f"read     {collected.files} files, {size} ({counts})")
+    journals = collect_journals.tell(collected)
+    if journals:
+        console.aside("journals ", journals)
     if collected.gap_count:
         console.aside(f"gaps     {collected.gap_count}")
         for gap in collected.gaps[:_GAPS_SHOWN]:

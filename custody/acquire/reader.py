@@ -22,8 +22,9 @@ from custody import durable, pump
 from custody.acquire import metadata, outcomes
 from custody.acquire.listing import Listed
 from custody.acquire.metadata import Accounts, Record
-from custody.acquire.rules import LARGEST_FILE, Rules
+from custody.acquire.rules import LARGEST_FILE, Left, Rules
 from custody.acquire.walk import Batch, Place, error_fields, failed, outcome_of
+from custody.formats import journal
 from custody.pace import Pace
 from custody.pump import Copied, Pump
 
@@ -31,6 +32,8 @@ LARGEST_ENDLESS = 16 << 20
 _ONE_READ = pump.CHUNK
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NOATIME = getattr(os, "O_NOATIME", 0)
+_SEALING_KEY_NAME = b"fss"
+SEALING_KEY = Left(outcomes.EXCLUDED, "the secret key that seals the journal beside it; not taken")
 
 # Makes a new payload file: its name, and whether it is large; the caller closes the descriptor.
 Create = Callable[[str, bool], int]
@@ -122,7 +125,7 @@ class Reader:
     def unread(
         self, directory: int, path: bytes, name: bytes, status: os.stat_result
     ) -> Record | None:
-        """The record of what is not to be read: no regular file, our own, or over a limit.
+        """The record of what is not to be read: no regular file, a secret, or over a limit.
 
         :returns: None for a file that is to be read.
         :raises OSError: if it is gone.
@@ -130,6 +133,8 @@ class Reader:
         if not stat.S_ISREG(status.st_mode):
             return self._special(directory, path, name, status)
         left = self._rules.left(status)
+        if left is None and name == _SEALING_KEY_NAME and _is_sealing_key(directory, name):
+            left = SEALING_KEY
         if left is None:
             return None
         return self._settled(path, status, left.outcome) | {"remark": left.reason}
@@ -307,6 +312,20 @@ def open_quietly(directory: int, name: bytes) -> int:
         return os.open(name, _FLAGS | _NOATIME, dir_fd=directory)
     except PermissionError:  # only the owner and root may ask for O_NOATIME
         return os.open(name, _FLAGS, dir_fd=directory)
+
+
+def _is_sealing_key(directory: int, name: bytes) -> bool:
+    """Whether this file holds the key with which a journal seals what comes next."""
+    try:
+        fd = open_quietly(directory, name)
+    except OSError:  # what cannot be opened cannot be collected either
+        return False
+    try:
+        return os.read(fd, len(journal.SEALING_KEY_MAGIC)) == journal.SEALING_KEY_MAGIC
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def _sayable(size: int) -> int:

@@ -7,6 +7,7 @@ and the payload read back from the device, the other tag files, the tag manifest
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -105,6 +106,19 @@ class Draft:
                 self.totals.bytes += record["size"]
         except OSError as err:
             raise durable.storage_error("write", self.directory, err) from err
+
+    def beginning(self, name: str) -> bytes:
+        """The first bytes of a finished payload file, as many as :data:`layout.BEGINNING`.
+
+        :raises StorageError: if they cannot be read.
+        """
+        copy = self.payload.reopen(name)
+        try:
+            return os.read(copy, layout.BEGINNING)
+        except OSError as err:
+            raise durable.storage_error("read back", name, err) from err
+        finally:
+            os.close(copy)
 
     def read_back(self, tick: Tick) -> list[Finding]:
         """Make all of it durable, then read the payload from the device and compare.

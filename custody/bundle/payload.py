@@ -44,6 +44,16 @@ class Payload:
         except OSError as err:
             raise durable.storage_error("write", name, err) from err
 
+    def reopen(self, name: str) -> int:
+        """Open the finished payload file *name* for reading; the caller closes it.
+
+        :raises StorageError: if it cannot be read back.
+        """
+        try:
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._bag)
+        except OSError as err:
+            raise durable.storage_error("read back", name, err) from err
+
     def _open(self, name: str, flags: int) -> int:
         try:
             return os.open(name, flags, durable.PRIVATE_FILE, dir_fd=self._bag)

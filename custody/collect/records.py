@@ -52,6 +52,7 @@ def acquisition(
         ],
         "sources": list(_asked(plan.sources.asked)),
         "facts": collected.facts,
+        "journals": collected.journals.as_json() if collected.journals else None,
         "exclude": [metadata.text(os.fsencode(glob)) for glob in request.exclude],
         "max_size": request.max_size,
         "since": None if request.since is None else clock.rfc3339(request.since),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from custody.acquire import journalctl
 from custody.acquire.rules import LARGEST_FILE
 from custody.errors import UsageError
 
@@ -33,6 +34,9 @@ class Request:
     :ivar command: the command line, without secrets, for the record.
     :ivar secrets: our own keys and passphrases, which are left out wherever they lie.
     :ivar resume: take over what an interrupted run wrote, where it is what the source is now.
+    :ivar journal_verify: have the copies of systemd's journals verified by the host's journalctl.
+    :ivar journal_export: add an export of each journal.
+    :ivar journalctl: where that program may be.
     :ivar watch_seconds: how often a watch seals what was appended; None where all is collected.
     """
 
@@ -52,6 +56,9 @@ class Request:
     command: Sequence[str] = ()
     secrets: Sequence[Path] = ()
     resume: bool = False
+    journal_verify: bool = True
+    journal_export: bool = False
+    journalctl: Sequence[str] = journalctl.PLACES
     watch_seconds: int | None = None
 
 

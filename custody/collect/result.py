@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from custody.acquire import outcomes
 from custody.entering import Entered
+
+if TYPE_CHECKING:
+    from custody.collect.journals import Journals
 
 MOST_GAPS_KEPT = 10_000
 
@@ -26,7 +29,10 @@ class Gap:
 
 @dataclass(slots=True)
 class Collected:
-    """What a collection came to."""
+    """What a collection came to.
+
+    :ivar journals: those among the payload; None where pieces were collected, or nothing yet.
+    """
 
     bundle_id: str
     path: Path
@@ -39,6 +45,7 @@ class Collected:
     statement_sha256: str = ""
     resumed: dict[str, Any] = field(default_factory=dict)
     facts: list[dict[str, Any]] = field(default_factory=list)
+    journals: Journals | None = None
     clock: Mapping[str, Any] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
 

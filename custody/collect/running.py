@@ -23,6 +23,7 @@ from custody.bundle.outflow import Outflow
 from custody.bundle.renamed import require_kept
 from custody.collect import records
 from custody.collect.destination import Destination, own, refuse_shared
+from custody.collect.journals import Journals
 from custody.collect.planning import Plan
 from custody.collect.request import Progress
 from custody.collect.result import MOST_GAPS_KEPT, Collected, Gap
@@ -260,10 +261,15 @@ def _read(
     try:
         if plan.request.volatile:  # before anything else changes
             _take_facts(draft, collected)
+        journals = Journals(plan.request, draft)
         for record in found:
-            draft.add(record)
-            _count(collected, record)
+            _add(draft, collected, record)
             tick(0)
+            if source is None:
+                journals.note(record)
+        collected.journals = journals
+        for record in journals.finish():
+            _add(draft, collected, record)
     finally:
         found.close()
         collected.files, collected.bytes = draft.totals.files, draft.totals.bytes
@@ -272,14 +278,14 @@ def _read(
 def _take_facts(draft: Draft | Outflow, collected: Collected) -> None:
     absent: list[volatile.Fact] = []
     for record in taking.take(volatile.facts(), draft.payload.create, absent):
-        draft.add(record)
-        _count(collected, record)
+        _add(draft, collected, record)
         said = {"name": record["path"], "remark": record["remark"], "outcome": record["outcome"]}
         collected.facts.append(said)
     collected.facts += [{"name": one.name, "source": one.source, "absent": True} for one in absent]
 
 
-def _count(collected: Collected, record: Record) -> None:
+def _add(draft: Draft | Outflow, collected: Collected, record: Record) -> None:
+    draft.add(record)
     outcome = record["outcome"]
     collected.outcomes[outcome] += 1
     if outcome in outcomes.GAPS and len(collected.gaps) < MOST_GAPS_KEPT:

@@ -119,7 +119,7 @@ class Bundle:
         return entry
 
     def _relative(self, raw: bytes) -> bytes | None:
-        if names.is_fact(raw):
+        if names.is_fact(raw) or names.is_export(raw):
             return raw if self._facts else None
         if self._only is not None:
             return self._label if raw == self._only else None

@@ -42,6 +42,8 @@ def other_key(raw: bytes) -> bytes:
     """The key of what is not a directory."""
     if names.is_fact(raw):  # before everything that has a path
         return b"\0" + raw
+    if names.is_export(raw):  # after all that
+        return b"\3" + raw
     parent, _, name = raw.rpartition(b"/")
     return directory_key(parent) + b"\x01" + name + b"\0"
 

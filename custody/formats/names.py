@@ -13,7 +13,9 @@ each name again from them.
 * a piece of a watched file is ``data/=~pieces/``, its last component cut to 160 bytes, ``=~``, and
   32 hex digits of the SHA-256 of its raw path, a zero byte and its generation;
 * a fact about the host has no path of its own: its record says ``=~facts/`` and its name, and its
-  payload is ``data/`` and that.
+  payload is ``data/`` and that;
+* nor has the export of a journal: ``=~journals/``, the last component of the journal's payload
+  name, cut as above, ``=~``, 32 hex digits of the SHA-256 of that whole name, ``.export``.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from collections.abc import Iterable, Sequence
 PAYLOAD = "data"
 PIECES = f"{PAYLOAD}/=~pieces/"
 FACTS = "=~facts/"
+EXPORTS = "=~journals/"
 LONGEST_COMPONENT = 200
 LONGEST_NAME = 1_024
 _KEPT_PREFIX = 160
@@ -36,6 +39,7 @@ _DEVICE = re.compile(
     rb"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$) *(?:\.|\Z)", re.IGNORECASE | re.DOTALL
 )
 _FACT = re.compile(rb"=~facts/[a-z0-9][a-z0-9.-]{0,58}[a-z0-9]\Z")
+_EXPORT = re.compile(rb"=~journals/[A-Za-z0-9._\-+,@~() =]{1,160}=~[0-9a-f]{32}\.export\Z")
 _PLAIN = re.compile(rb"[A-Za-z0-9._\-+,@~() ]*[A-Za-z0-9_\-+,@~()]\Z")
 
 
@@ -103,6 +107,30 @@ def is_fact(raw_path: bytes) -> bool:
 def is_fact_name(raw_path: bytes) -> bool:
     """Whether the path of a fact's record is one that a fact can have."""
     return _FACT.match(raw_path) is not None
+
+
+def export_path(payload: str) -> str:
+    """What stands for the path of the export of a journal.
+
+    :param payload: the journal's own payload name.
+    """
+    digest = hashlib.sha256(payload.encode()).hexdigest()[:32]
+    return f"{EXPORTS}{_kept(payload.rpartition('/')[2])}=~{digest}.export"
+
+
+def export_name(path: str) -> str:
+    """The name below the bag of an export, whose record has this *path*."""
+    return f"{PAYLOAD}/{path}"
+
+
+def is_export(raw_path: bytes) -> bool:
+    """Whether a record is about the export of a journal, by its path."""
+    return raw_path.startswith(EXPORTS.encode())
+
+
+def is_export_name(raw_path: bytes) -> bool:
+    """Whether the path of an export's record is one that an export can have."""
+    return _EXPORT.match(raw_path) is not None
 
 
 def fold(component: bytes) -> str:

@@ -12,7 +12,7 @@ from custody.acquire import outcomes
 from custody.bundle import content, layout
 from custody.bundle.content import Hash, Totals
 from custody.errors import CustodyError, FormatError
-from custody.formats import inventory
+from custody.formats import inventory, names
 from custody.formats.inventory import Brief
 from custody.verify.docket import Docket
 from custody.verify.result import MOST_GAPS, Gap
@@ -50,11 +50,13 @@ class Trail:
 class Counts:
     """What the inventory says became of the paths, and how much payload its records have.
 
+    :ivar exports: how many records are of exports of journals.
     :ivar gap_list: the first of the paths that have a gap.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     payload: Totals = field(default_factory=Totals)
+    exports: int = 0
     gap_list: list[Gap] = field(default_factory=list)
 
     @property
@@ -150,6 +152,8 @@ class _Reader:
         self.counts.outcomes[record.outcome] += 1
         if record.outcome in outcomes.GAPS and len(self.counts.gap_list) < MOST_GAPS:
             self.counts.gap_list.append(Gap(record.raw, record.outcome))
+        if names.is_export(record.raw):
+            self.counts.exports += 1
         if record.payload is not None:
             self.counts.payload.files += 1
             self.counts.payload.bytes += record.size

@@ -60,6 +60,7 @@ class Retrace:
         self._frames = [root]
         self._begun = False
         self._fact: bytes | None = b""  # the last one; None when something else came
+        self._export = b""
 
     def take(self, record: Brief) -> None:
         """The next record of the inventory."""
@@ -67,6 +68,15 @@ class Retrace:
             self._take_fact(record)
             return
         self._fact = None
+        if names.is_export(record.raw):
+            self._take_export(record)
+        elif self._export:
+            self._wrong(record, "exports of journals last", "something after an export")
+        else:
+            self._take_path(record)
+
+    def _take_path(self, record: Brief) -> None:
+        """What became of a path of the host."""
         if record.outcome == outcomes.MISSING:
             if self._begun:
                 self._wrong(record, "before all others", "a missing source after the walk began")
@@ -90,16 +100,31 @@ class Retrace:
     def _take_fact(self, record: Brief) -> None:
         """Facts about the host come first, in the order of their names."""
         plain = record.moved_from is None and record.piece is None
-        if not (plain and names.is_fact_name(record.raw) and record.outcome in _OF_FACTS):
+        if not (plain and names.is_fact_name(record.raw) and record.outcome in _MADE):
             self._wrong(record, "a fact", "no fact that is taken from a host")
             return
         if self._fact is None or record.raw <= self._fact:
             self._wrong(record, "facts first, names ascending", "a fact out of its order")
             return
         self._fact = record.raw
+        self._made(record, "the payload's name is not that of the fact")
+
+    def _take_export(self, record: Brief) -> None:
+        """Exports of journals come last, in the order of their names."""
+        plain = record.moved_from is None and record.piece is None
+        if not (plain and names.is_export_name(record.raw) and record.outcome in _MADE):
+            self._wrong(record, "an export", "no export that is made of a journal")
+            return
+        if record.raw <= self._export:
+            self._wrong(record, "names ascending", "an export out of its order")
+            return
+        self._export = record.raw
+        self._made(record, "the payload's name is not that of the export")
+
+    def _made(self, record: Brief, why: str) -> None:
+        """The payload's name of what custody itself made, and of which no path was asked for."""
         expected = f"{names.PAYLOAD}/{record.raw.decode('ascii')}"
         if record.payload not in (None, expected):
-            why = "the payload's name is not that of the fact"
             self._found(record.payload or "", expected, record.payload or "", why)
 
     def finish(self) -> None:
@@ -313,9 +338,7 @@ def _piece_problem(record: Brief, piece: Piece) -> str:
     return f"{record.size} bytes from {piece.offset}, of {record.before}, then {record.after}"
 
 
-_OF_FACTS = frozenset(
-    (outcomes.COLLECTED, outcomes.EMPTY, outcomes.UNREADABLE, outcomes.LIMIT_SKIPPED)
-)
+_MADE = frozenset((outcomes.COLLECTED, outcomes.EMPTY, outcomes.UNREADABLE, outcomes.LIMIT_SKIPPED))
 _ALWAYS_PAYLOAD = frozenset((outcomes.COLLECTED, outcomes.GREW, outcomes.EMPTY, outcomes.TRUNCATED))
 _WITH_PAYLOAD = _ALWAYS_PAYLOAD | {
     outcomes.CHANGED, outcomes.ROTATED, outcomes.LIMIT_SKIPPED, outcomes.UNREADABLE,

@@ -16,6 +16,7 @@ from custody.bundle import layout
 from custody.bundle.verify_text import VERIFY_TEXT
 from custody.errors import CustodyError, FormatError, UnknownFormatError
 from custody.formats import bagit, canonical
+from custody.verify import journals
 from custody.verify.docket import Docket
 from custody.verify.inventory import INVENTORY
 from custody.verify.payload import Read
@@ -218,6 +219,9 @@ def check_acquisition(bag: Path, tags: Tags, read: Read, docket: Docket) -> None
         _equal(docket, "files", counts.payload.files, record.get("files"))
         _equal(docket, "bytes", counts.payload.bytes, record.get("bytes"))
         _equal(docket, "outcomes", dict(counts.outcomes), record.get("outcomes", {}))
+        # (6) what it says of journals, and every export of one, is in the inventory
+        if counts.exports or "journals" in record:
+            journals.check(bag, record.get("journals", {}), ACQUISITION, docket)
     docket.shown(ACQUISITION, f"collected {record['started']} to {record['finished']}")
 
 
@@ -241,6 +245,8 @@ def _problems(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if not isinstance(record.get("facts", []), list):
         wrong.append(("facts", "a list"))
+    if "journals" in record and not journals.has_form(record["journals"]):
+        wrong.append(("journals", "what FORMAT.md has for each journal"))
     chosen = record.get("sets", [])
     if not (isinstance(chosen, list) and all(map(_is_set, chosen))):
         wrong.append(("sets", "name, version and sha256 of each"))
