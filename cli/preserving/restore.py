@@ -65,6 +65,12 @@ def restore(
             f"the ledger has bundles of a watch that are not there ({missing[0]}{more});"
             " what they held of this file is not restored"
         )
+    left_out = sum(content.left_out for content in found)
+    if left_out:
+        console.warning(
+            f"{left_out} pieces say that they were sealed by then, and follow some that were sealed"
+            " later: the host's clock went back; they are left out"
+        )
     code = exit_codes.CANNOT_VERIFY if missing else exit_codes.OK
     if output is None:
         _list(found, missing)
