@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ KINDS = (
     TRUNCATED, REWRITTEN, DELETED, REPLACED, REPLACED_BY_OLDER, PERMISSIONS, CLOCK_BACK, WATCH_LOST,
 )  # fmt: skip
 _MOST_ALARMS = 1_000
+_LONGEST_PATH = 4_096  # what anybody can make longer must not make an entry too long for the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,10 @@ class Alarm:
     bundle: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The non-empty fields; ``path_b64`` where the path is not UTF-8."""
+        """The non-empty fields; ``path_b64`` where the path is not UTF-8.
+
+        Of a path over 4,096 bytes the first are there, and ``path_sha256``, of all of it.
+        """
         fields: dict[str, Any] = {
             "kind": self.kind,
             "message": self.message,
@@ -50,7 +55,9 @@ class Alarm:
             "bundle": self.bundle,
         }
         if self.path:
-            fields |= metadata.path_fields(self.path)
+            fields |= metadata.path_fields(self.path[:_LONGEST_PATH])
+        if len(self.path) > _LONGEST_PATH:
+            fields["path_sha256"] = hashlib.sha256(self.path).hexdigest()
         if self.generation:
             fields["preserved"] = self.preserved
         return {name: value for name, value in fields.items() if value != ""}

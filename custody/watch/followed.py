@@ -37,7 +37,7 @@ class Followed:
     :ivar ended: it has no file any more, or its file has another content by now.
     :ivar gone: no name leads to its file; it may still be written to by whoever has it open.
     :ivar missed: one pass did not meet it; what became of it is for the next to say.
-    :ivar explained: a compressed copy of it was found, so that it may go.
+    :ivar explained: of how many of its bytes a compressed copy was found; all of them may go.
     :ivar began: when it began to be followed; *restarts* how many contents followed quickly on one
         another before it, and *let_be_until* when to look again at a file that is rewritten all the
         time; all by the monotonic clock.
@@ -62,7 +62,7 @@ class Followed:
     fd: int | None = None
     ended: bool = False
     gone: bool = False
-    explained: bool = False
+    explained: int = 0
     missed: bool = False
     began: float = field(default_factory=time.monotonic)
     restarts: int = 0

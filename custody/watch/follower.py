@@ -158,6 +158,14 @@ class Follower:
             why = f"permissions or owner changed from {was} to {is_now}"
             self.cry(alarms.PERMISSIONS, item, why)
 
+    def judge_listed(self, item: Followed, listed: os.stat_result) -> None:
+        """The same of a file that cannot be opened, by what its directory says of it."""
+        before = item.status
+        access = (listed.st_mode, *before[1:4], listed.st_uid, listed.st_gid, *before[6:10])
+        times = {"st_mtime_ns": before.st_mtime_ns, "st_ctime_ns": before.st_ctime_ns}
+        item.status = os.stat_result(access, times)
+        self.judge_permissions(item, before)
+
     def start_over(self, item: Followed, kind: str, why: str) -> None:
         """The file has another content now: end the old one, and follow the new from 0."""
         fd, item.fd, item.ended = item.fd, None, True

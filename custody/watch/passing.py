@@ -119,6 +119,7 @@ class Passes:
             return False
         fd = self._open(seen)
         if fd is None:
+            self.follower.judge_listed(item, now)
             return False
         if (metadata.birth_time(fd) or "") != item.born:  # the inode was used again
             self.follower.forget(item, self._loss(item))
@@ -141,12 +142,15 @@ class Passes:
         return fd
 
     def _open_fresh(self, seen: Seen) -> None:
+        identity = (seen.status.st_dev, seen.status.st_ino)
+        earlier = self.follower.before.get(identity)
         fd = self._open(seen)
         if fd is None:
+            if earlier is not None:
+                self.follower.judge_listed(earlier, seen.status)
             return
-        known = (seen.status.st_dev, seen.status.st_ino) in self.follower.before
         most = min(_MOST_FRESH, self.follower.limits.files // 4)
-        if known or self._first or len(self._fresh) >= most:
+        if earlier is not None or self._first or len(self._fresh) >= most:
             self._begin(seen.path, fd)
         else:
             self._fresh.append((seen.path, fd))
@@ -240,7 +244,7 @@ class Passes:
                 "remark": f"the same content, compressed: {packed.generation}",
             },
         )
-        packed.explained = True
+        packed.explained = packed.end
 
     def _begin(self, path: bytes, fd: int) -> None:
         """Follow a new file, or go on with one that an earlier run followed."""
@@ -291,7 +295,7 @@ class Passes:
 
     def _loss(self, item: Followed) -> Alarm | None:
         """What to cry about a file that is gone; nothing, if a compressed copy explains it."""
-        if item.explained:
+        if item.explained and item.explained == item.end and not item.behind:
             return None
         kind, why = alarms.DELETED, "no name leads to it any more"
         other = self._at.get(item.path)

@@ -1,0 +1,80 @@
+"""What single passes make of what they meet, without a process and without waiting."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from in_process import Looking, keeper
+from watching import append
+
+from custody.watch.alarms import DELETED, PERMISSIONS, Alarm
+
+
+def test_a_log_that_grew_after_its_compressed_copy_is_cried_out_when_it_goes(logs: Path) -> None:
+    """The copy explains that what is in it may go, and nothing of what came later."""
+    for name, more in (("a.log", b"more\n"), ("b.log", b"")):
+        looking = Looking(logs)
+        log = logs / name
+        append(log, b"one\n" * 100)
+        assert looking.look() == []
+        (logs / f"{name}.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+        assert looking.look() == []
+        append(log, more)
+        assert looking.look() == []
+        log.unlink()
+        assert looking.look(3) == ([DELETED] if more else [])
+
+
+@contextmanager
+def _without_privileges() -> Iterator[None]:
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_log_that_may_not_be_read_any_more_is_cried_out(
+    logs: Path, request: pytest.FixtureRequest
+) -> None:
+    """Who takes away the right to read a log from the watch changes its permissions."""
+    if os.geteuid() == 0:
+        request.getfixturevalue("ordinary_user")
+        logs.chmod(0o755)
+    log = logs / "a.log"
+    append(log, b"one\n")
+    log.chmod(0o644)
+    looking = Looking(logs)
+    with _without_privileges():
+        assert looking.look() == []
+        for item in list(looking.follower.files.values()):
+            looking.follower.close(item)  # as after five minutes without a change
+    log.chmod(0)
+    with _without_privileges():
+        assert looking.look() == [PERMISSIONS]
+    log.chmod(0o644)
+    with _without_privileges():
+        assert looking.look() == [PERMISSIONS]
+
+
+def test_an_alarm_about_the_longest_path_fits_into_an_entry(custody: Any, case: Path) -> None:
+    """Whoever makes a very deep directory keeps no alarm out of the ledger."""
+    deep = Alarm(DELETED, b"/" + b"\xff" * 262_144, "gone", "0:1-2-3-0", 1, "b").as_json()
+    assert len(deep["path_sha256"]) == 64
+    at = keeper(custody.home, case)
+    with at.writing() as writing:
+        now = at.case.created
+        words = {"item": at.case.case}
+        entry = writing.sign("alarm", now, digests={}, words=words, details=deep)
+        assert writing.append([entry]) == 1
+    short = Alarm(DELETED, b"/var/log/\xff", "gone").as_json()
+    assert "path_sha256" not in short
