@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from custody.identity.passphrases import Passphrase
     from custody.identity.trust import Trust
     from custody.transfer.intake import Arrived, Terms
+    from custody.verify import Verification
 
 _SHOWN = 20
 
@@ -227,4 +229,25 @@ def _hint(one: Arrived) -> str | None:
     if one.error is not None:
         return one.error.hint or None
     found = one.found
-    return None if found is None else found.hint_at(one.where or found.path) or None
+    if found is None:
+        return None
+    return _fingerprint_hint(one, found) or found.hint_at(one.where or found.path) or None
+
+
+def _fingerprint_hint(one: Arrived, found: Verification) -> str:
+    """What to do about a key that was made for this one bundle: it will never sign another."""
+    from custody.formats import vkey
+    from custody.identity import signing
+    from custody.transfer.intake import STREAM
+
+    key = vkey.parse(found.claimed_key) if found.claimed_key else None
+    wanted = one.outcome in ("not-verified", "held") and found.signer is None
+    if not wanted or key is None or key.name != signing.ONE_TIME:
+        return ""
+    chosen = options.case()
+    case = [] if chosen is None else ["--case", str(chosen.path)]
+    command = ["receive", str(one.path), *case, "--from", "NAME", "--fingerprint"]
+    if one.path == STREAM:
+        command = ["key", "certify", "--bundle", str(one.where), *case]
+    typed = shlex.join(["custody", *command, key.fingerprint()])
+    return f"compare the fingerprint with the paper form first, then: {typed}"

@@ -58,13 +58,16 @@ class _Receiver:
 def find(path: Path, given: Path | None) -> Found:
     """The release beside the bundle, or the one that is named.
 
-    :raises UsageError: if there is none.
+    :raises NotFoundError: if there is none, and what is named is no bundle at all.
+    :raises UsageError: if there is none beside the bundle.
     """
     from custody import handover, reading
+    from custody.transfer import offered
 
     real = Path(os.path.abspath(path))
     note = given or real.parent / handover.release_name(real.name)
     if given is None and not os.path.lexists(note):
+        offered.require_bundle(path)
         why = f"there is no release beside it ({note.name}); nothing was written"
         hint = (
             f"custody receive {shlex.quote(str(path))} --release FILE; a bundle from a host:"

@@ -94,7 +94,7 @@ def _into_directory(
     name, title, organization = _person(collector)
     if not name:
         console.warning('nobody is named as the collector: --collector "NAME, TITLE, ORGANISATION"')
-    signer = keys.one_time("one-time")
+    signer = keys.one_time()
     return Destination(output), signer, Actor(str(signer.key), name, title, organization)
 
 

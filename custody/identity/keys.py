@@ -29,7 +29,7 @@ from custody.errors import (
 )
 from custody.formats import vkey
 from custody.formats.vkey import VerifierKey
-from custody.identity import pkcs8, protection, token
+from custody.identity import pkcs8, protection, signing, token
 from custody.identity.key_record import StoredKey, Use, check_file_name, dump, is_file_name, parse
 from custody.identity.passphrases import Passphrase
 from custody.identity.signing import Signer
@@ -54,7 +54,7 @@ class Made(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def one_time(name: str) -> Signer:
+def one_time(name: str = signing.ONE_TIME) -> Signer:
     """A key for one collection, which never touches the disk and is gone with the process."""
     return Signer.generate(name)
 

@@ -19,6 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from custody.formats import dsse, vkey
 from custody.formats.vkey import VerifierKey
 
+ONE_TIME = "one-time"
+"""The name of a key that is made for one collection and thrown away with it."""
+
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _SHA256 = ec.ECDSA(hashes.SHA256())
 

@@ -25,7 +25,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import stat
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -48,7 +47,7 @@ from custody.formats import bagit
 from custody.handover import Release
 from custody.history.dating import Dating
 from custody.identity.trust import Trust
-from custody.transfer import copying, planning, release
+from custody.transfer import copying, offered, planning, release
 from custody.transfer.copying import Plan, Progress
 from custody.verify import Verification, verify_bundle
 
@@ -129,7 +128,7 @@ def look(
     """
     arrived = Arrived(path)
     try:
-        real = _require_bundle(path)
+        real = offered.require_bundle(path)
         _refuse_exchanged(real, path, terms)
         if terms.refuse or _is_held(case, real):
             # What the case itself vouched for counts, as it does where the case is verified.
@@ -182,23 +181,6 @@ def _after_entries(case: Case, trust: Trust) -> Trust:
     return certifying.believe_ledger(trust, case.ledger, dated).trust
 
 
-def _require_bundle(path: Path) -> Path:
-    """The absolute path of what is at least shaped like a bundle; a link is not gone through."""
-    real = Path(os.path.abspath(path))
-    try:
-        status = real.lstat()
-    except FileNotFoundError as err:
-        raise NotFoundError("receive", path, "it is not there") from err
-    except OSError as err:
-        raise durable.storage_error("receive", path, err) from err
-    if stat.S_ISLNK(status.st_mode):
-        why = "it is a link; nothing was taken in"
-        raise NotFoundError("receive", path, why, hint="name the directory that it leads to")
-    if not stat.S_ISDIR(status.st_mode) or not _has_shape(real):
-        raise NotFoundError("receive", path, "it is not a bundle; nothing was taken in")
-    return real
-
-
 def _refuse_exchanged(bundle: Path, named: Path, terms: Terms) -> None:
     """Notice where the two numbers on the paper form were taken for each other.
 
@@ -212,12 +194,6 @@ def _refuse_exchanged(bundle: Path, named: Path, terms: Terms) -> None:
         why = "the number given as the key's fingerprint is the digest of this bundle's statement"
         hint = "nothing was entered; the fingerprint is the other number on the paper form"
         raise UsageError("receive", named, why, hint=hint)
-
-
-def _has_shape(path: Path) -> bool:
-    """Whether it has any of what makes a bundle one; what of it is wrong, verifying says."""
-    names = (bagit.DECLARATION_NAME, bagit.TAG_MANIFEST_NAME, layout.STATEMENT)
-    return any(os.path.lexists(path / name) for name in names)
 
 
 def _believed(trust: Trust, terms: Terms) -> Trust:

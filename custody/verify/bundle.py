@@ -35,6 +35,7 @@ from pathlib import Path
 from custody.bundle import layout
 from custody.errors import NotFoundError
 from custody.formats.statement import Actor
+from custody.identity import signing
 from custody.identity.signers import TrustedSigner
 from custody.identity.trust import Trust
 from custody.verify import additions, certified, payload, receipts, roles, seal, stamps, tags
@@ -130,7 +131,7 @@ def verify_bundle(
         remarks=tuple(docket.remarks),
         hint=(
             _swapped(sealed, expect, named)
-            or _hint(sealed, signer, verdict, docket.is_forbidden)
+            or _hint(path, sealed, signer, verdict, docket.is_forbidden)
             or _incomplete(path, lacking, verdict)
             or stamps.hint(path, signer, tokens, checks, now)
         ),
@@ -170,15 +171,25 @@ def _swapped(sealed: Sealed | None, expect: str | None, named: Collection[str]) 
 
 
 def _hint(
-    sealed: Sealed | None, signer: TrustedSigner | None, verdict: str, is_forbidden: bool
+    path: Path,
+    sealed: Sealed | None,
+    signer: TrustedSigner | None,
+    verdict: str,
+    is_forbidden: bool,
 ) -> str:
-    """What would let the rest be read, or make an untrusted signer trusted."""
+    """What would let the rest be read, or make an untrusted signer believed.
+
+    A key that was made for this one bundle is believed for it, and not trusted from now on.
+    """
     if verdict != "cannot-verify":
         return ""
     if is_forbidden:
         return FORBIDDEN
     if sealed is None or signer is not None:
         return ""
+    if sealed.key.name == signing.ONE_TIME:
+        command = f"custody verify {shlex.quote(str(path))} --signer {sealed.key.fingerprint()}"
+        return f"compare the fingerprint with the paper form first, then: {command}"
     return signer_hint(sealed.event.actor)
 
 

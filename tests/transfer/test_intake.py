@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -62,13 +63,19 @@ def test_an_untrusted_key_is_received_and_not_verified(
     """Without a reason to believe the key it is published and entered, and the exit is 11."""
     (one,) = take_in(desk, case, brought.path, exit_code=11)
     assert (one["outcome"], one["verdict"]) == ("not-verified", "cannot-verify")
-    assert "custody trust add signer" in one["hint"]
+    assert one["hint"].endswith(f" --fingerprint {brought.fingerprint}")
+    assert "trust add" not in one["hint"]
     assert (case / "bundles" / brought.name / "seal").is_dir()
     assert details(entries(desk, case)[one["entry"]])["verdict"] == "cannot-verify"
     desk("verify", case, exit_code=11)
     (same,) = take_in(desk, case, brought.path, exit_code=11)
     assert same["outcome"] == "held"
-    (again,) = take_in(desk, case, brought.path, "--fingerprint", brought.fingerprint)
+    command = shlex.split(one["hint"].partition("then: custody ")[2])
+    assert same["hint"] == one["hint"]
+    assert (
+        f"--signer {brought.fingerprint}" in desk.json("verify", brought.path, exit_code=11)["hint"]
+    )
+    (again,) = desk.json(*command)["bundles"]
     assert again["outcome"] == "held"
     desk("verify", case, exit_code=0)
     take_in(desk, case, brought.path)
@@ -239,6 +246,31 @@ def test_a_path_that_is_a_link(desk: Person, case: Path, brought: Brought, tmp_p
     (tmp_path / "link").symlink_to(brought.path)
     (one,) = take_in(desk, case, tmp_path / "link", exit_code=12)
     assert "a link" in one["why"]
+    assert kinds(desk, case) == ["case-opened"]
+
+
+@pytest.mark.parametrize("giver", [[], ["--from", WHO]])
+def test_what_is_no_bundle_and_what_was_meant(
+    desk: Person, case: Path, brought: Brought, tmp_path: Path, giver: list[str]
+) -> None:
+    """The hint names the bundle: for the directory around it, a case, its release, its receipt."""
+    papers = {}
+    for name in ("release", "receipt"):
+        papers[name] = tmp_path / f"{brought.name}.{name}.dsse.json"
+        papers[name].write_text("{}")
+    (tmp_path / "empty").mkdir()
+    expected = {
+        brought.path.parent: str(brought.path),
+        case: str(case / "bundles"),
+        papers["release"]: str(tmp_path / brought.name),
+        papers["receipt"]: "custody record RECEIPT",
+        tmp_path / "empty": "name the directory of the bundle",
+        case / "case.json": "name the directory of the bundle",
+    }
+    for path, hint in expected.items():
+        done = desk("receive", path, "--case", case, *giver, exit_code=12)
+        assert hint in done.stderr.partition("hint: ")[2], path
+        assert "a bundle" in done.stderr.partition("hint: ")[0]
     assert kinds(desk, case) == ["case-opened"]
 
 
