@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from custody.acquire.sources import Node
@@ -46,10 +46,16 @@ def whole(fd: int) -> list[bytes]:
     return packed
 
 
-def some(fd: int, node: Node) -> list[bytes]:
-    """The same for the names in *node* alone; those that are not there are listed too."""
+def some(fd: int, node: Node, silent: Container[bytes] = ()) -> list[bytes]:
+    """The same for the names in *node* alone; those that are not there are listed too.
+
+    :param silent: names that are listed and not looked at.
+    """
     packed = []
     for name, below in node.children.items():
+        if name in silent:
+            packed.append(_pack(name, 0, _OTHER))
+            continue
         try:
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
         except OSError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import translate
@@ -41,6 +41,7 @@ class Rules:
         passphrases: no secret goes into a bundle.
     :ivar mounts: what is mounted where.
     :ivar named: the paths asked for, which no rule about mounts leaves out.
+    :ivar silent: paths behind which nobody answers; to look at one would never end.
     """
 
     exclude: Sequence[str] = ()
@@ -52,6 +53,7 @@ class Rules:
     secrets: frozenset[tuple[int, int]] = frozenset()
     mounts: Mapping[bytes, Mount] = field(default_factory=dict)
     named: frozenset[bytes] = frozenset()
+    silent: frozenset[bytes] = frozenset()
     _patterns: list[tuple[bool, re.Pattern[str]]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,10 @@ class Rules:
         if mount.kind in mounts.KERNEL:
             return Left("not-local", f"kernel file system ({mount.kind}); name it to collect it")
         return None
+
+    def silent_in(self, directory: bytes) -> Iterator[bytes]:
+        """Those of :attr:`silent` that are names in a directory."""
+        return (path for path in self.silent if (path.rpartition(b"/")[0] or b"/") == directory)
 
     def left(self, status: os.stat_result) -> Left | None:
         """Whether a regular file is not to be read, and why."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from custody.acquire.globs import MAGIC, Pattern, expand
@@ -84,7 +84,12 @@ class Sources:
     avoided: tuple[bytes, ...] = ()
 
 
-def resolve(requests: Sequence[str], wanted: Sequence[Wanted] = (), image: Image = HOST) -> Sources:
+def resolve(
+    requests: Sequence[str],
+    wanted: Sequence[Wanted] = (),
+    image: Image = HOST,
+    silent: Mapping[str, bytes] | None = None,
+) -> Sources:
     """Find the real paths of *requests* (files, directories or globs) and of what sets name.
 
     The directory part is resolved as the system would; a last component that is a symbolic link
@@ -93,9 +98,14 @@ def resolve(requests: Sequence[str], wanted: Sequence[Wanted] = (), image: Image
     records why.
 
     :param image: where they are looked up; *requests* are absolute if it is not this host.
+    :param silent: requests that lead to where nobody answers, each with what not to look behind.
     """
     tree, asked, missing = Node(), [], []
     for request in requests:
+        if silent and request in silent:
+            asked.append(Asked(request, (silent[request],)))
+            tree.add(silent[request])
+            continue
         paths = tuple(dict.fromkeys(_paths(request, image)))
         asked.append(Asked(request, paths))
         for path in paths:

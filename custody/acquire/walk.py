@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from custody.acquire import listing
+from custody.acquire import answering, listing
 from custody.acquire.image import HOST, Image
 from custody.acquire.listing import Listed
 from custody.acquire.metadata import (
@@ -158,7 +158,8 @@ class _Walker:
         if len(self.stack) > _HELD_FIRST + _HELD_LAST:
             self.drop(self.stack[-_HELD_LAST - 1])
         try:
-            packed = listing.whole(fd) if node is None else listing.some(fd, node)
+            silent = {path.rpartition(b"/")[2] for path in self.rules.silent_in(place.path)}
+            packed = listing.whole(fd) if node is None else listing.some(fd, node, silent)
         except OSError as err:
             yield Noted(failed(place.path, "unreadable", err))
             return
@@ -195,6 +196,8 @@ class _Walker:
 
     def settled(self, frame: _Frame, path: bytes, name: bytes) -> Record | None:
         """The record of a name that is no directory and is not to be read, if it is not."""
+        if path in self.rules.silent:
+            return failed(path, "unreadable", answering.refused())
         left = self.rules.excluded(path, name) or self.rules.mounted(path)
         if left is not None:
             return left_out(path, left)
@@ -207,6 +210,9 @@ class _Walker:
     def descend(self, frame: _Frame, name: bytes) -> Iterator[Step]:
         node = None if frame.node is None else frame.node.children[name]
         place = frame.place.below(name, marked=name in frame.marked)
+        if place.path in self.rules.silent:
+            yield Noted(failed(place.path, "unreadable", answering.refused()))
+            return
         left = self.left_out(place.path, name, node)
         if left is not None:
             yield Noted(left_out(place.path, left))

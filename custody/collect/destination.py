@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from custody.acquire.sources import Sources
 from custody.case import Case
-from custody.errors import StorageError, UsageError
+from custody.errors import CustodyError, InterruptedCollection, StorageError, UsageError
 from custody.formats.vkey import VerifierKey
 from custody.identity import protection
 from custody.identity.signing import Signer
@@ -103,6 +104,29 @@ def refuse_shared(destination: Destination) -> None:
             "it is a link, another user's, or others can write there; nothing was collected",
             hint="name a directory of your own with --output",
         )
+
+
+@contextmanager
+def still_there(destination: Destination, staged: Path) -> Iterator[None]:
+    """Say it in plain words where the disk was pulled out, or unmounted, while it was written to.
+
+    What stands under that name then is the host's own directory, and nothing is written there.
+
+    :raises StorageError: if *staged* is gone when something fails.
+    """
+    try:
+        yield
+    except InterruptedCollection:
+        raise
+    except CustodyError as err:
+        if os.path.lexists(staged):
+            raise
+        why = "it is not there any more: the disk was pulled out or unmounted; nothing was sealed"
+        hint = (
+            "what was written by then is in incoming/ on that disk: mount it again, and run the"
+            " same command with --resume"
+        )
+        raise StorageError("collect into", destination.directory, why, hint=hint) from err
 
 
 def existing(directory: Path) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from custody import durable, sets
-from custody.acquire import metadata, mounts, portable, sources, survey, tool
+from custody.acquire import answering, metadata, mounts, portable, sources, survey, tool
 from custody.acquire.metadata import Accounts, Record
 from custody.acquire.mounts import Mount
 from custody.acquire.rules import Rules
@@ -64,7 +64,8 @@ def prepare(
     image = rooted.image(request, destination)
     all_mounts = mounts.read()
     selection = sets.select(chosen, image)
-    found = sources.resolve(request.sources, selection.wanted, image)
+    silent = answering.silent(request.sources, all_mounts) if image.is_host else {}
+    found = sources.resolve(request.sources, selection.wanted, image, silent)
     written = destination is not None and destination.stream is None
     if destination is not None and written:
         refuse_inside(found, destination)
@@ -79,6 +80,7 @@ def prepare(
         secrets=identities(request.secrets),
         mounts=mounts.beneath(image.root, all_mounts),
         named=named,
+        silent=frozenset(silent.values()),
     )
     accounts = Accounts.read(image)
     seen = survey.look(

@@ -22,7 +22,7 @@ from custody.bundle.leftover import Leftovers
 from custody.bundle.outflow import Outflow
 from custody.bundle.renamed import require_kept
 from custody.collect import records
-from custody.collect.destination import Destination, own, refuse_shared
+from custody.collect.destination import Destination, own, refuse_shared, still_there
 from custody.collect.journals import Journals
 from custody.collect.planning import Plan
 from custody.collect.request import Progress
@@ -83,7 +83,11 @@ def run(
         # Known only now, where the directory is new: it may lie inside a source.
         plan = replace(plan, rules=replace(plan.rules, destinations=own(plan.destination)))
         try:
-            with begun as draft, durable.lock_directory(staged):
+            with (
+                begun as draft,
+                durable.lock_directory(staged),
+                still_there(plan.destination, staged),
+            ):
                 _fill(plan, draft, collected, progress, source)
                 envelope = _seal(
                     plan, draft, collected, signer, actor, facts, started, now, progress
@@ -338,6 +342,8 @@ def _standing(plan: Plan, staged: Path, collected: Collected) -> str:
     """What is true of a sealed bundle when something fails after that."""
     if os.path.lexists(staged):
         return f"nothing was published; the sealed bundle is in {staged}"
+    if not os.path.lexists(collected.path):
+        return f"the disk is gone; the sealed bundle is in incoming/{staged.name} on it"
     sealed = f"the bundle is sealed in {collected.path}"
     in_case = plan.destination.case is not None
     return f"{sealed}; the next collect into this case enters it" if in_case else sealed
