@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from custody import clock, durable, pieces, reading
+from custody import clock, durable, nearest, pieces, reading
 from custody.case import Case
 from custody.errors import CustodyError, DifferenceError, NotFoundError, TrustError
 from custody.formats import inventory
@@ -62,7 +62,7 @@ class Restored:
             "pieces": len(parts),
             "first_sealed": clock.rfc3339(parts[0].bundle.time),
             "last_sealed": clock.rfc3339(parts[-1].bundle.time),
-            "last_path": self.content.path.decode("utf-8", "backslashreplace"),
+            "last_path": _shown(self.content.path),
         }
 
 
@@ -97,12 +97,23 @@ def contents(case: Case, path: bytes, at: datetime | None = None) -> list[Conten
         found[part.piece.generation].left_out += 1
     listed = [content for content in found.values() if content.parts]
     if not listed:
-        shown = path.decode("utf-8", "backslashreplace")
+        shown = _shown(path)
         by_then = "" if at is None else " that was sealed by then"
         why = f"no bundle of a watch in this case has a piece of it{by_then}"
-        hint = "custody history lists what a case has of a file that was collected whole"
+        whole = "custody history lists what a case has of a file that was collected whole"
+        hint = nearest.hint(shown, _paths(case, at)) or whole
         raise NotFoundError("restore", shown, why, hint=hint)
     return list(reversed(listed))
+
+
+def _paths(case: Case, at: datetime | None) -> Iterator[str]:
+    """The paths that have pieces in the bundles of watches."""
+    for part in _parts(case, at):
+        yield _shown(part.path)
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
 
 
 def missing(case: Case, at: datetime | None = None) -> list[str]:

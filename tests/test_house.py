@@ -29,6 +29,7 @@ LAYERS = {
     "custody.beside": GROUND,
     "custody.clock": GROUND,
     "custody.findings": GROUND,
+    "custody.nearest": GROUND,  # the names that are most like one that is not there
     "custody.ordered": GROUND,
     "custody.pace": GROUND,  # so many bytes a second
     "custody.posting": GROUND,

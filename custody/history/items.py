@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from custody import reading
+from custody import nearest, reading
 from custody.bundle import layout
 from custody.errors import CustodyError, FormatError, NotFoundError
 from custody.formats import inventory
@@ -17,8 +16,6 @@ from custody.history.values import FileFacts, Kind
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})\Z", re.ASCII)
 _COPY = re.compile(r"(.+)/(C[1-9][0-9]*)\Z", re.ASCII)
-_NEAREST = 5
-_PATHS_COMPARED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ def _files(
             for file in files_of(bundles, name):
                 if file.raw == raw or (digest and file.sha256 == digest):
                     found.append(file)
-                elif len(others) < _PATHS_COMPARED:
+                elif len(others) < nearest.MOST_COMPARED:
                     others.append(file.path)
         except CustodyError:  # verify says what is wrong with it
             continue
@@ -136,11 +133,8 @@ def names(about: Register) -> Iterable[str]:
 
 
 def _not_found(asked: str, about: Register, near: list[str], *, looked: bool) -> NotFoundError:
-    known = [*dict.fromkeys(names(about)), *near]
-    nearest = difflib.get_close_matches(asked, known, _NEAREST, 0.5)
     why = "there is no such bundle, evidence number, copy or file in this case"
     if not looked:
         why = "the ledger alone names no such bundle, evidence number or copy"
-    listed = ", ".join(nearest or list(dict.fromkeys(names(about)))[:_NEAREST])
-    hint = f"the nearest are: {listed}" if nearest else f"there are, among others: {listed}"
-    return NotFoundError("find item", asked, why, hint=hint if listed else "")
+    hint = nearest.hint(asked, [*names(about), *near], names(about))
+    return NotFoundError("find item", asked, why, hint=hint)

@@ -50,6 +50,17 @@ def test_a_clock_that_went_back_is_no_gap_in_what_was_sealed_by_then(
     assert (tmp_path / "all").read_bytes() == b"one\ntwo\nthree\nfour\n"
 
 
+def test_a_path_that_was_never_watched_names_the_nearest(
+    custody: Any, case: Path, logs: Path, sealed: Sealed
+) -> None:
+    """A slip in a path is answered with the path that was meant, or with what there is."""
+    sealed(b"one\n", 0)
+    done = custody("restore", case, f"{logs}/b.log", exit_code=12)
+    assert f"hint: the nearest are: {logs}/a.log" in done.stderr
+    done = custody("restore", case, "ZZ", exit_code=12)
+    assert f"hint: there are, among others: {logs}/a.log" in done.stderr
+
+
 def test_a_file_is_restored_under_its_second_name_too(
     custody: Any, case: Path, logs: Path, tmp_path: Path, sealed: Sealed
 ) -> None:
