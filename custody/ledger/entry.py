@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from custody.ledger.tiles import LARGEST_ENTRY
 
 UNREADABLE = "unreadable"
 _SUMMARY_CHARACTERS = 200
+_HANDED = ("copied", "received", "refused", "released")
+_VERDICTS = {"ok": "verified", "cannot-verify": "not verified", "failed": "differs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class EntryView:
     :ivar time: the time that the signer wrote, RFC 3339, or empty.
     :ivar actor: who acted: name, else the key's name, else empty.
     :ivar item: what it is about: the item, else the first subject's name, else empty.
-    :ivar summary: one line made of the event's free words; of an unreadable entry, why.
+    :ivar summary: one line made of what became of a thing that was handed over, and of the event's
+        free words; of an unreadable entry, why.
     """
 
     index: int
@@ -93,7 +97,22 @@ def _item(predicate: dict[str, Any], statement: dict[str, Any]) -> str:
 
 def _summary(predicate: dict[str, Any]) -> str:
     words = (_text(predicate.get(key)) for key in ("purpose", "method", "place", "comment"))
-    return _one_line("; ".join(word for word in words if word))
+    return _one_line("; ".join(word for word in (*_outcome(predicate), *words) if word))
+
+
+def _outcome(predicate: dict[str, Any]) -> Iterator[str]:
+    """What became of a thing that changed hands, which its type alone does not say."""
+    if predicate.get("type") not in _HANDED:
+        return
+    details = _object(predicate.get("details"))
+    if details.get("paper") is True:
+        yield "on paper, not countersigned"
+    if details.get("already_held") is True:
+        yield "held already"
+    verdict = _text(details.get("verdict"))
+    is_apart = verdict == "failed" and _text(details.get("kept"))
+    yield "differs, kept apart" if is_apart else _VERDICTS.get(verdict, "")
+    yield _text(details.get("why"))
 
 
 def _one_line(text: str) -> str:

@@ -54,6 +54,26 @@ def test_view(make_entry: Callable[[object], bytes]) -> None:
     assert list(seen.as_json()) == ["index", "type", "time", "actor", "item", "summary"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "details", "said"),
+    [
+        ("received", {"verdict": "ok"}, "verified; by hand"),
+        ("received", {"verdict": "cannot-verify"}, "not verified; by hand"),
+        ("received", {"verdict": "ok", "already_held": True}, "held already; verified; by hand"),
+        ("received", {"verdict": "failed", "kept": "transfers/differs-1", "why": "data/x: gone"},
+         "differs, kept apart; data/x: gone; by hand"),
+        ("refused", {"verdict": "failed"}, "differs; by hand"),
+        ("received", {"paper": True}, "on paper, not countersigned; by hand"),
+        ("received", {"verdict": ["ok"], "paper": "yes", "why": 7}, "by hand"),
+        ("noted", {"verdict": "ok"}, "by hand"),
+    ],
+)  # fmt: skip
+def test_view_says_what_became_of_what_changed_hands(kind: str, details: object, said: str) -> None:
+    """A list of entries tells what was verified from what was kept apart or came on paper."""
+    predicate = {"type": kind, "details": details, "method": "by hand"}
+    assert entry.view(0, _envelope(canonical.dump({"predicate": predicate}))).summary == said
+
+
 def test_view_of_unknown_type() -> None:
     """A type that is not known here is shown, not failed."""
     payload = canonical.dump({"predicate": {"type": "levitated", "item": "the bag"}})
