@@ -30,13 +30,14 @@ SUFFIXES = tuple(_OPENERS)
 
 @dataclass(slots=True)
 class Neighbours:
-    """The contents of one directory, all of them and by their first bytes.
+    """The contents of one directory: all of them, by their first bytes, and by their paths.
 
     Many new files can come at once to a directory that has many already.
     """
 
     every: list[Followed] = field(default_factory=list)
     by_head: dict[Sample | None, list[Followed]] = field(default_factory=dict)
+    by_path: dict[bytes, Followed] = field(default_factory=dict)
 
 
 def neighbours(contents: Iterable[Followed]) -> dict[bytes, Neighbours]:
@@ -46,6 +47,7 @@ def neighbours(contents: Iterable[Followed]) -> dict[bytes, Neighbours]:
         near = found.setdefault(item.directory, Neighbours())
         near.every.append(item)
         near.by_head.setdefault(item.samples.head, []).append(item)
+        near.by_path[item.path] = item
     return found
 
 
@@ -75,6 +77,31 @@ def _beginning_alike(fd: int, near: Neighbours) -> list[Followed]:
         head = Sample(0, length, hashlib.sha256(first[:length]).digest())
         found += near.by_head.get(head, ())
     return found
+
+
+def unfinished_copy(path: bytes, fd: int, size: int, near: Neighbours) -> Followed | None:
+    """The content that the open file *fd* may be a copy of which is not all written yet.
+
+    Its first and its last bytes are those of the content; where it has none, its name goes on from
+    that of the content's file.
+    """
+    try:
+        if size:
+            likely = [one for one in _beginning_alike(fd, near) if _is_part(fd, size, one)]
+        else:
+            shorter = (path[:length] for length in range(path.rfind(b"/") + 2, len(path)))
+            likely = [near.by_path[one] for one in shorter if one in near.by_path]
+    except OSError:
+        return None
+    return next((item for item in likely if not item.ended and size < item.end), None)
+
+
+def _is_part(fd: int, size: int, item: Followed) -> bool:
+    """Whether the *size* bytes of an open file end as they would in *item*."""
+    if item.fd is None:
+        return item.samples.head is not None
+    start = max(0, size - BLOCK)
+    return os.pread(fd, size - start, start) == os.pread(item.fd, size - start, start)
 
 
 def compressed_from(path: bytes, fd: int, known: Iterable[Followed]) -> Followed | None:

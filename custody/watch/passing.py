@@ -41,7 +41,7 @@ class Passes:
         self._closed: set[bytes] = set()
         self._absent: set[bytes] = set()  # sources that are not there
         self._absent_before: set[bytes] = set()
-        self._waiting: dict[Identity, float] = {}  # perhaps a copy: since when
+        self._waiting: dict[Identity, tuple[float, int]] = {}  # perhaps a copy: since when; size
         self._settled: dict[Identity, tuple[int, int]] = {}  # holds nothing new: size and mtime
         self._first = not follower.before
         self._again = False
@@ -215,8 +215,17 @@ class Passes:
             kinship.looks_rotated(path, other) for other in known
         ):
             item = item or known[0]  # perhaps it is not all written yet
-        now = time.monotonic()
-        if item is None or now - self._waiting.setdefault(identity, now) >= self.patience:
+        now, size = time.monotonic(), status.st_size
+        if item is None:
+            item = kinship.unfinished_copy(path, fd, size, near)
+            if item is not None:
+                self._again = bool(self.patience)  # nobody looks at it meanwhile
+                if self._waiting.get(identity, (now, size))[1] != size:
+                    del self._waiting[identity]  # it is being written
+        if (
+            item is None
+            or now - self._waiting.setdefault(identity, (now, size))[0] >= self.patience
+        ):
             self._waiting.pop(identity, None)
             return False
         os.close(fd)

@@ -78,3 +78,33 @@ def test_an_alarm_about_the_longest_path_fits_into_an_entry(custody: Any, case: 
         assert writing.append([entry]) == 1
     short = Alarm(DELETED, b"/var/log/\xff", "gone").as_json()
     assert "path_sha256" not in short
+
+
+def test_a_copy_that_takes_a_while_is_known_as_one_when_the_log_is_truncated(logs: Path) -> None:
+    """Copying a large log goes on over many passes; it is not followed as another one meanwhile."""
+    log, copy = logs / "a.log", logs / "a.log.1"
+    append(log, os.urandom(20_000))
+    looking = Looking(logs)
+    assert looking.look() == []
+    whole = log.read_bytes()
+    for start in range(0, 20_001, 5_000):  # at first it is empty
+        copy.write_bytes(whole[:start])
+        assert looking.look(1) == []
+        assert len(looking.follower.files) == 1
+    append(copy, b"in between\n")
+    os.truncate(log, 0)
+    assert looking.look() == []
+    ends = {item.path: item.end for item in looking.follower.files.values()}
+    assert ends == {bytes(copy): 20_011, bytes(log): 0}
+
+
+def test_a_file_that_only_begins_like_a_known_one_is_followed(logs: Path) -> None:
+    """Logs with the same head are no copies of each other: nothing of one waits for long."""
+    append(logs / "a.log", b"head\n" * 1_000 + b"a\n" * 10_000)
+    looking = Looking(logs)
+    assert looking.look() == []
+    append(logs / "b.log", b"head\n" * 1_000 + b"b\n" * 5_000)
+    assert looking.look(1) == []
+    assert {item.path for item in looking.follower.files.values()} == {
+        bytes(logs / "a.log"), bytes(logs / "b.log"),
+    }  # fmt: skip
