@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import shlex
 import shutil
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from warm import Warm
 
 # How long an example takes depends on what else the machine does; it decides no test.
 hypothesis.settings.register_profile(
@@ -106,18 +109,22 @@ class Custody:
         Bytes that are not UTF-8 come back as surrogates.
         """
         command = [*prefix, *self.command(*args)]
-        done = subprocess.run(
-            as_user(user, command) if user else command,
-            env=self.environment(user) | dict(env or {}),
-            cwd=cwd if cwd or not user else user.home,
-            input=input,
-            stdin=subprocess.DEVNULL if input is None else None,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            timeout=timeout,
-            check=False,
-        )
+        environment = self.environment(user) | dict(env or {})
+        if not prefix and not user and warm().can_run(environment, input):
+            done = warm().run(command, env=environment, cwd=cwd, given=input, timeout=timeout)
+        else:
+            done = subprocess.run(
+                as_user(user, command) if user else command,
+                env=environment,
+                cwd=cwd if cwd or not user else user.home,
+                input=input,
+                stdin=subprocess.DEVNULL if input is None else None,
+                capture_output=True,
+                encoding="utf-8",
+                errors="surrogateescape",
+                timeout=timeout,
+                check=False,
+            )
         if exit_code is not None:
             assert done.returncode == exit_code, (
                 f"custody {shlex.join(map(os.fspath, args))}\n"
@@ -148,6 +155,14 @@ class Custody:
             "LC_ALL": "C.UTF-8",
             "TERM": "dumb",
         }
+
+
+@functools.cache
+def warm() -> Warm:
+    """The process that runs of the program are forks of; it ends with the tests."""
+    started = Warm(Custody(Path.cwd()).environment())
+    atexit.register(started.end)
+    return started
 
 
 @pytest.fixture
