@@ -31,7 +31,10 @@ class Meaning(NamedTuple):
 MEANINGS = (
     Meaning(OK, "did all that was asked"),
     Meaning(UNEXPECTED, "unexpected error"),
-    Meaning(USAGE, "usage, or an input file that does not parse (line and field named)"),
+    Meaning(
+        USAGE,
+        "usage, an input file that does not parse (line and field named), or a name that is taken",
+    ),
     Meaning(
         GAPS,
         "done, with recorded gaps (something could not be read, or changed while being read; "
@@ -55,6 +58,7 @@ _BY_CLASS: tuple[tuple[type[BaseException], int], ...] = (
     (KeyboardInterrupt, INTERRUPTED),
     (errors.UsageError, USAGE),
     (errors.InputError, USAGE),
+    (errors.ExistsError, USAGE),
     (errors.NotFoundError, NOT_THERE),
     (errors.UnknownFormatError, NOT_THERE),
     (errors.LockedError, LOCKED),

@@ -186,6 +186,9 @@ def _renew(
     due = stamps.due(now, within)
     if not due:
         _nothing(stamps.next_end(now), entries)
+        if not stamps.held:
+            said = "this case has no time stamp at all; to get the first one"
+            console.warning(f"{said}: custody timestamp --ledger --tsa URL --case DIR")
         return exit_codes.OK
     _say_due(due)
     return _ledger(keeper, urls, seconds, believed, entries)
@@ -207,7 +210,7 @@ def _nothing(ends: Any, entries: Sequence[int]) -> None:
         document = {"stamped": None, "answers": [], "entries": list(entries), "next_end": shown}
         console.result_json(_COMMAND, document)
     elif shown is None:
-        console.result("nothing to renew: no stamp here can be covered by another")
+        console.result("nothing to renew: no stamp is here whose certificate is still to end")
     else:
         console.result(f"nothing to renew yet: the first certificate ends at {shown}")
 

@@ -13,11 +13,11 @@ from custody.cli.given import options
 from custody.cli.terminal import console
 from custody.errors import NotFoundError
 
-from . import trust_add, trust_revoke
+from . import anchors, trust_add, trust_revoke
 
 if TYPE_CHECKING:
     from custody.identity.signers import TrustedSigner
-    from custody.identity.trust import Anchor, Trust
+    from custody.identity.trust import Trust
 
 app = Verb("Say whose keys to believe, and since when.")
 app.add_typer(trust_add.app, name="add")
@@ -87,28 +87,11 @@ def _named(known: Trust, text: str) -> Iterator[dict[str, str]]:
             yield {"kind": kind, **fields} | ({"url": url} if url else {})
     for anchor in known.anchors:
         if text == anchor.name:
-            yield from _certificates(anchor)
+            named = {"kind": "tsa", "name": anchor.name}
+            yield from ({**named, **fields} for fields in anchors.described(anchor.pem))
     if wanted in _unlisted(known):
         moment = clock.rfc3339(known.revoked[wanted])
         yield {"kind": "revoked", "fingerprint": wanted, "revoked_at": moment}
-
-
-def _certificates(anchor: Anchor) -> Iterator[dict[str, str]]:
-    """What the certificates of an authority say of themselves."""
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.x509 import load_pem_x509_certificates
-
-    from custody import clock
-
-    for certificate in load_pem_x509_certificates(anchor.pem):
-        yield {
-            "kind": "tsa",
-            "name": anchor.name,
-            "subject": certificate.subject.rfc4514_string(),
-            "valid_from": clock.rfc3339(certificate.not_valid_before_utc),
-            "valid_until": clock.rfc3339(certificate.not_valid_after_utc),
-            "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
-        }
 
 
 def _unlisted(known: Trust) -> list[str]:

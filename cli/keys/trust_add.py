@@ -12,6 +12,8 @@ from custody.cli.given import options
 from custody.cli.terminal import console, moments
 from custody.errors import FormatError, InputError, NotFoundError
 
+from . import anchors
+
 if TYPE_CHECKING:
     from custody.formats.vkey import VerifierKey
 
@@ -142,7 +144,8 @@ def tsa(
         raise InputError("read certificates", file, err.why) from err
     folder = options.trust_directory(trust, must_exist=False)
     is_new = trusting.add_anchor(folder, name or file.stem, pem)
-    _say(folder, "tsa", name or file.stem, {"added": is_new})
+    pinned = list(anchors.described(pem))
+    _say(folder, "tsa", name or file.stem, {"added": is_new, "certificates": pinned})
     if not opinion.has_root(pem):
         console.warning(
             "none of these certificates is self-signed, so no stamp will count by them: add the"
@@ -171,3 +174,11 @@ def _say(folder: Path, kind: str, name: str, fields: dict[str, Any]) -> None:
         console.result("fingerprint ", fields["fingerprint"])
         if fields["added"]:
             console.remark("compare the fingerprint with the paper form before you rely on it")
+    for certificate in fields.get("certificates", ()):
+        console.result("subject     ", certificate["subject"])
+        console.result(
+            "valid       ", certificate["valid_from"], " to ", certificate["valid_until"]
+        )
+        console.result("sha256      ", certificate["sha256"])
+    if "certificates" in fields and fields["added"]:
+        console.remark("compare these digests with what the authority publishes elsewhere")

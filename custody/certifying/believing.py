@@ -175,7 +175,7 @@ def _revoke(
         desks = {event.by.fingerprint() for _, event in listed}
         where = listed[-1][0]
         if len(desks) < needed:
-            said.append(Said(where, _too_few("revokes", fingerprint, len(desks), needed)))
+            said.append(Said(where, _too_few("the revocation of", fingerprint, len(desks), needed)))
             continue
         moment = min(event.revoked_at for _, event in listed if event.revoked_at is not None)
         trust = trust.with_revoked(fingerprint, moment)
@@ -190,8 +190,8 @@ def _name_of(trust: Trust, fingerprint: str) -> str:
     return fingerprint if signer is None else _name(signer)
 
 
-def _too_few(does: str, fingerprint: str, count: int, needed: int) -> str:
-    return f"{count} desk {does} the key {fingerprint}; {needed} different ones are needed"
+def _too_few(what: str, fingerprint: str, count: int, needed: int) -> str:
+    return f"{what} the key {fingerprint} is by {count} of the {needed} desks that are needed"
 
 
 def _vouch(
@@ -210,15 +210,18 @@ def _vouch(
             by_key.setdefault(event.fingerprint, []).append((where, event))
     vouched: list[TrustedSigner] = []
     for fingerprint, listed in by_key.items():
+        scopes = dict.fromkeys(event.bundle for _, event in listed)
         good = [
             signer
-            for scope in dict.fromkeys(event.bundle for _, event in listed)
+            for scope in scopes
             for signer in _within(trust, scope, [event for _, event in listed], needed)
         ]
         vouched += good
         if not good:
-            desks = len({event.by.fingerprint() for _, event in listed})
-            said.append(Said(listed[-1][0], _too_few("vouches for", fingerprint, desks, needed)))
+            most = max(len(_newest(scope, [event for _, event in listed])) for scope in scopes)
+            said.append(
+                Said(listed[-1][0], _too_few("the certificate for", fingerprint, most, needed))
+            )
     return vouched
 
 
@@ -245,15 +248,21 @@ def _within(trust: Trust, scope: str, events: list[KeyEvent], needed: int) -> li
 
     Of each desk its newest word counts.
     """
-    newest: dict[str, KeyEvent] = {}
-    for event in sorted(events, key=lambda event: event.time):
-        if event.bundle in ("", scope):
-            newest[event.by.fingerprint()] = event
+    newest = _newest(scope, events)
     if len(newest) < needed:
         return []
     if needed == 1:
         return [_signer(trust, scope, [event]) for event in newest.values()]
     return [_signer(trust, scope, list(newest.values()))]
+
+
+def _newest(scope: str, events: list[KeyEvent]) -> dict[str, KeyEvent]:
+    """What each desk said last about a key for *scope*, by the desk's fingerprint."""
+    newest: dict[str, KeyEvent] = {}
+    for event in sorted(events, key=lambda event: event.time):
+        if event.bundle in ("", scope):
+            newest[event.by.fingerprint()] = event
+    return newest
 
 
 def _signer(trust: Trust, scope: str, events: list[KeyEvent]) -> TrustedSigner:

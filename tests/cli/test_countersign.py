@@ -254,7 +254,7 @@ def test_what_stands_there_is_never_overwritten(office: Office) -> None:
     out = office.base / "there"
     out.write_text("x")
     path.unlink()
-    done = office.custody("countersign", office.copy, "-o", out, env=office.kim, exit_code=1)
+    done = office.custody("countersign", office.copy, "-o", out, env=office.kim, exit_code=2)
     assert "nothing was overwritten" in done.stderr
     assert out.read_text() == "x"
 

@@ -286,7 +286,7 @@ def test_every_error_has_its_exit_code() -> None:
         errors.InterruptedCollection: 130,
         errors.FormatError: 1,
         errors.StorageError: 1,
-        errors.ExistsError: 1,
+        errors.ExistsError: 2,
         errors.CustodyError: 1,
     }
     ours = {

@@ -133,7 +133,7 @@ def test_an_existing_key_stays(custody: Any) -> None:
     """A second `key new` of the same name changes nothing."""
     custody("key", "new", "desk", "--no-passphrase", exit_code=0)
     before = (custody.home / "keys/desk.pem").read_bytes()
-    done = custody("key", "new", "desk", "--no-passphrase", exit_code=1)
+    done = custody("key", "new", "desk", "--no-passphrase", exit_code=2)
     assert "nothing was overwritten" in done.stderr
     assert (custody.home / "keys/desk.pem").read_bytes() == before
 

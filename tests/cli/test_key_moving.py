@@ -121,7 +121,7 @@ def test_a_log_key_can_be_kept_too(custody: Any, tmp_path: Path, old: Path) -> N
         (("key", "export", "desk", "--passphrase-file", "{old}"), 2, "-o desk.custody-key.pem"),
         (("key", "export", "nobody", "-o", "{x}"), 12, 'find key "nobody"'),
         (("key", "export", "desk", "-o", "{x}", "--passphrase-file", "{new}"), 14, "wrong pass"),
-        (("key", "export", "desk", "-o", "{new}", "--passphrase-file", "{old}"), 1, "overwritten"),
+        (("key", "export", "desk", "-o", "{new}", "--passphrase-file", "{old}"), 2, "overwritten"),
         (("key", "change-passphrase", "desk", "--passphrase-file", "{new}",
           "--new-passphrase-file", "{old}"), 14, "wrong passphrase"),
         (("key", "change-passphrase", "desk", "--passphrase-file", "{old}",
@@ -205,7 +205,7 @@ def test_an_existing_key_is_not_replaced_by_an_import(
     secret = ("--passphrase-file", old)
     custody("key", "export", "desk", "-o", tmp_path / "x", *secret, exit_code=0)
     before = (custody.home / "keys/desk.pem").read_bytes()
-    done = custody("key", "import", tmp_path / "x", *secret, exit_code=1)
+    done = custody("key", "import", tmp_path / "x", *secret, exit_code=2)
     assert "nothing was overwritten" in done.stderr
     assert (custody.home / "keys/desk.pem").read_bytes() == before
     custody("key", "import", tmp_path / "x", "--name", "again", *secret, exit_code=0)

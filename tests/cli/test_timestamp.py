@@ -463,8 +463,10 @@ def test_renewal_waits_until_a_certificate_is_about_to_end(
                       root_end=now + timedelta(days=900))  # fmt: skip
     custody("trust", "add", "tsa", short.folder / "root.pem", "--name", "short", exit_code=0)
     with short.serving() as soon, authority.serving() as late:
-        custody("collect", logs, "--case", case, "--tsa", soon, exit_code=0)
         renew = ("timestamp", "--renew", "--case", case)
+        empty = custody(*renew, "--tsa", late, exit_code=0)
+        assert "no time stamp at all" in empty.stderr
+        custody("collect", logs, "--case", case, "--tsa", soon, exit_code=0)
         waiting = custody(*renew, "--within", "7", "--tsa", late, exit_code=0)
         assert "nothing to renew yet" in waiting.stdout
         assert not (case / "timestamps").exists()

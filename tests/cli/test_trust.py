@@ -49,7 +49,11 @@ def test_a_ledger_and_a_file_of_certificates_are_added(custody: Any, tmp_path: P
     command += ["-keyout", str(tmp_path / "key"), "-out", str(pem)]
     subprocess.run(command, check=True, capture_output=True)
     custody("trust", "add", "ledger", VKEY, exit_code=0)
-    custody("trust", "add", "tsa", pem, exit_code=0)
+    done = custody("trust", "add", "tsa", pem, exit_code=0)
+    shown = ["openssl", "x509", "-in", str(pem), "-noout", "-fingerprint", "-sha256"]
+    digest = subprocess.run(shown, check=True, capture_output=True, text=True).stdout.split("=")[1]
+    assert digest.strip().replace(":", "").lower() in done.stdout
+    assert "compare these digests" in done.stderr
     document = json.loads(custody("trust", "list", "--json", exit_code=0).stdout)
     assert document["ledgers"] == [{"name": "PeterNeumann", "vkey": VKEY, "url": ""}]
     assert document["tsa"] == ["city"]

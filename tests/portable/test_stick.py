@@ -80,7 +80,7 @@ def test_nothing_is_overwritten(desk: Any, stick: Path) -> None:
     """Whatever of ours stands there is left as it is, and nothing else is written then."""
     for name in sorted(NAMES | {"custody"}):
         (stick / name).symlink_to("nowhere")
-        done = desk("init", "--on-stick", stick, exit_code=1)
+        done = desk("init", "--on-stick", stick, exit_code=2)
         assert f'{stick}/{name}": it exists already; nothing was written' in done.stderr
         assert os.listdir(stick) == [name]
         (stick / name).unlink()

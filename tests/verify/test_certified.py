@@ -144,7 +144,7 @@ NOT_BELIEVED: dict[str, tuple[Trust, Callable[[], bytes], str]] = {
     "for another key": (
         folder(DESK), lambda: vouch(fingerprint=STRANGER.key.fingerprint()), "",
     ),
-    "one desk of the two": (folder(DESK, SECOND, key_quorum=2), vouch, "2 different ones"),
+    "one desk of the two": (folder(DESK, SECOND, key_quorum=2), vouch, "by 1 of the 2 desks"),
 }  # fmt: skip
 
 
@@ -389,10 +389,22 @@ def test_a_case_may_ask_for_two_desks(tmp_path: Path) -> None:
     enter(directory, by_host("8"), vouch())
     found = check_case(directory, trust)
     assert status(found)[4] == "not-checked"
-    assert "1 desk vouches for the key" in said(found)
+    assert "is by 1 of the 2 desks that are needed" in said(found)
     enter(directory, vouch(SECOND))
     assert check_case(directory, trust).verdict == "ok"
     assert case.ledger.checkpoint().size == 4
+
+
+def test_two_desks_that_speak_of_different_bundles_are_not_two() -> None:
+    """A quorum is of desks that said the same: each of these bundles has the word of one."""
+    two = folder(DESK, SECOND, key_quorum=2)
+    words = [("", dsse.load(vouch(desk, bundle=f"20260101T000000Z-x-00000{number}")))
+             for number, desk in enumerate((DESK, SECOND))]  # fmt: skip
+    found = certifying.believe(two, words)
+    assert found.trust.vouched == ()
+    assert [said.text.partition(" is by ")[2] for said in found.said] == [
+        "1 of the 2 desks that are needed"
+    ]
 
 
 def test_an_entry_by_a_desk_s_old_key_counts_where_the_ledger_dates_it(case: Path) -> None:
