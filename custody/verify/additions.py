@@ -153,7 +153,8 @@ class Judge:
     def attachment(self, path: str, files: list[str], pinned: str) -> None:
         """Some files and the statement that names them.
 
-        :param pinned: the digest that a subject about a bundle must have; empty for a case's.
+        :param pinned: the digest that its subject about a bundle has; empty for a case's, which
+            has none.
         """
         self.count += 1
         where = f"{path}/{ATTACHMENT_STATEMENT}"
@@ -169,6 +170,9 @@ class Judge:
             self._found(where, "the event attached", event.kind, "it is another event")
         named = {item.name: item.sha256 for item in event.subjects}
         about = [name for name in named if name.startswith(_ABOUT_BUNDLE)]
+        if pinned and not about:
+            why = "the attachment is about a whole case, and lies in a bundle"
+            self._found(where, f"sha256:{pinned}", "nothing about a bundle", why)
         for name in about:
             if named.pop(name) != pinned:
                 why = "the attachment is about another bundle"

@@ -129,6 +129,19 @@ def test_incident_attach_does_the_same(custody: Any, case: Case) -> None:
     assert entries(custody, case) == ["case-opened", "attached"]
 
 
+def test_what_is_about_the_case_is_not_moved_into_a_bundle(
+    custody: Any, case: Case, source: Path
+) -> None:
+    """An analysis of the whole case, rightly signed and entered, is none of one bundle."""
+    custody("incident", "attach", SAMPLE, "--case", case.directory, exit_code=0)
+    custody("collect", source, "--case", case.directory, exit_code=0)
+    (item,), (bundle,) = attaching.every(case), case.bundles.iterdir()
+    (bundle / "attachments").mkdir()
+    item.directory.rename(bundle / "attachments" / item.sha256)
+    said = custody("verify", case.directory, exit_code=10).stdout
+    assert "the attachment is about a whole case, and lies in a bundle" in said
+
+
 def test_attaching_says_the_case_once_and_the_entry(custody: Any, case: Case) -> None:
     """A case from the environment is named once, and the number of the entry is said."""
     env = {"CUSTODY_CASE": str(case.directory)}

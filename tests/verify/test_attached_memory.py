@@ -25,7 +25,10 @@ def attach(bag: Path, signer: Signer, size: int = SIZE) -> None:
     """An assessment of many sparse files."""
     digest = hashlib.sha256(bytes(size)).hexdigest()
     names = [f"{number:02}.pack.yaml" for number in range(COUNT)]
-    event = Event("attached", NOW, Actor(str(signer.key)), [Subject(n, digest) for n in names])
+    pinned = hashlib.sha256((bag / "tagmanifest-sha256.txt").read_bytes()).hexdigest()
+    subjects = [Subject(name, digest) for name in names]
+    subjects.append(Subject("bundle/x/tagmanifest-sha256.txt", pinned))
+    event = Event("attached", NOW, Actor(str(signer.key)), subjects)
     event = replace(event, details={"kind": "obligations"})
     data = signing.seal(signer, statement.dump(event))
     folder = bag / layout.ATTACHMENTS / hashlib.sha256(data).hexdigest()

@@ -435,8 +435,11 @@ def test_an_event_by_an_unknown_key_is_not_checked(bag: Path) -> None:
 
 
 def attach(bag: Path, kind: str = "attached", about: str | None = None) -> Path:
+    """Attach a summary, *about* a bundle with this digest: by default this one, for "" none."""
+    if about is None:
+        about = hashlib.sha256((bag / "tagmanifest-sha256.txt").read_bytes()).hexdigest()
     subjects = [Subject("summary.md", hashlib.sha256(b"summary").hexdigest())]
-    if about is not None:
+    if about:
         subjects.append(Subject("bundle/x/tagmanifest-sha256.txt", about))
     data = signed_event(kind, *subjects)
     folder = bag / layout.ATTACHMENTS / hashlib.sha256(data).hexdigest()
@@ -459,10 +462,15 @@ def test_attachments_are_what_their_statement_names(bag: Path) -> None:
     assert failed(check(bag)) == [13]
 
 
-def test_an_attachment_is_about_this_bundle(bag: Path) -> None:
-    """An attachment that names a bundle names the digest of this one, and is an attachment."""
-    attach(bag, about="0" * 64)
-    assert failed(check(bag)) == [13]
+@pytest.mark.parametrize(
+    ("about", "why"), [("0" * 64, "about another bundle"), ("", "about a whole case")]
+)
+def test_an_attachment_is_about_this_bundle(bag: Path, about: str, why: str) -> None:
+    """What is attached to a bundle names its digest: no other's, and no case's, is moved in."""
+    attach(bag, about=about)
+    found = check(bag)
+    assert failed(found) == [13]
+    assert why in found.findings[0].message
 
 
 def test_an_attachment_is_of_its_own_type(bag: Path) -> None:
