@@ -8,6 +8,7 @@ Run as a script, this is that process: ``warm.py FD``, where FD is its end of a 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -19,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -175,7 +177,14 @@ def _one(channel: socket.socket, request: dict[str, Any], fds: list[int]) -> int
     sys.argv = request["argv"]
     from custody.cli.main import main as program
 
-    return program()
+    code = program()
+    with contextlib.suppress(OSError):  # then Python's own end, which says so
+        sys.stdout.flush()
+        sys.stderr.flush()
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        os._exit(code)  # without taking every imported module apart
+    return code
 
 
 def _open_streams() -> None:
