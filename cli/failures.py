@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from typing import Any
 
 import typer
 
@@ -43,6 +44,23 @@ def _usage(exc: typer.TyperException) -> int:
     message = exc.format_message().strip().rstrip(".")
     why = message[:1].lower() + message[1:]
     why = why.replace("is not a valid int range", "is not a whole number")
-    hint = f"{command} --help"
+    several = " " in why.partition("argument(s) (")[2]
+    why = why.replace("argument(s)", "arguments" if several else "argument")
+    hint = _usage_hint(type(exc).__name__, why, command, context)
     console.error("read the command line", command, why, hint, exit_codes.USAGE)
     return exit_codes.USAGE
+
+
+def _usage_hint(kind: str, why: str, command: str, context: Any) -> str:
+    """What to type in place of what the parser did not take.
+
+    :param kind: the parser's name of the mistake.
+    """
+    if kind == "NoSuchOption":
+        return f"{command} --help; what is no option and begins with - goes after --"
+    if kind == "MissingParameter" and context is not None:
+        pieces = context.command.collect_usage_pieces(context)
+        return f"{' '.join([command, *pieces])}; {command} --help"
+    if "unexpected extra argument" in why:
+        return f"a text with spaces goes in quotes; {command} --help"
+    return f"{command} --help"

@@ -42,6 +42,7 @@ CheckpointOption = Annotated[
 ]
 DAMAGED = "damaged"  # in place of the type, where the bytes are no entry
 _READING = ("read", "read tile")
+_LONGEST_NUMBER = 18  # digits: more than any ledger will have
 _VERIFY = "custody ledger verify names all that is wrong with it"
 
 
@@ -139,6 +140,18 @@ def damage() -> Iterator[None]:
             raise
         why = f"{err.what} {err.thing or ''}".strip() + f": {err.why}"
         raise DifferenceError("read ledger", None, why, hint=_VERIFY) from err
+
+
+def entry_number(text: str) -> int:
+    """The number of an entry, as it is typed.
+
+    :raises UsageError: if it is none.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+        why = f"{text} is not the number of an entry: a whole number, from 0"
+        hint = "the numbers are in the first column of custody ledger list"
+        raise UsageError("read the command line", "N", why, hint=hint)
+    return int(text)
 
 
 def require_entry(reader: LedgerReader, number: int) -> None:

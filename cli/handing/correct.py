@@ -21,7 +21,9 @@ _KEPT = ("bundle", "copy", "label", "original", "path")  # what the old entry is
 NumberArgument = Annotated[
     int,
     typer.Argument(
-        metavar="N", help="The number of the entry that is wrong: custody ledger list.", min=0
+        metavar="N",
+        help="The number of the entry that is wrong: custody ledger list.",
+        parser=ledger_where.entry_number,
     ),
 ]
 TextArgument = Annotated[

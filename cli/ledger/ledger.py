@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 app = Verb("Look into the ledger of a case, and check it.")
 
 NumberArgument = Annotated[
-    int, typer.Argument(metavar="N", help="The entry's number, from 0.", min=0)
+    int,
+    typer.Argument(
+        metavar="N", help="The entry's number, from 0.", parser=ledger_where.entry_number
+    ),
 ]
 ItemOption = Annotated[str, typer.Option(metavar="TEXT", help="Only entries about this item.")]
 ActorOption = Annotated[str, typer.Option(metavar="TEXT", help="Only entries of this person.")]

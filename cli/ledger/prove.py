@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 NumberArgument = Annotated[
     int | None,
-    typer.Argument(metavar="[N]", help="The entry's number, from 0.", show_default=False, min=0),
+    typer.Argument(
+        metavar="[N]",
+        help="The entry's number, from 0.",
+        show_default=False,
+        parser=ledger_where.entry_number,
+    ),
 ]
 FromOption = Annotated[
     str,

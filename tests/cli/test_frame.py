@@ -457,3 +457,23 @@ def test_a_hint_can_be_pasted(custody: Any, tmp_path: Path) -> None:
     custody("collect", logs, "--case", case, exit_code=0)
     done = custody("verify", case / "bundles", exit_code=12)
     assert f"hint: custody verify '{case}/bundles/" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "why", "hint"),
+    [
+        (("correct", "None", "x"), "None is not the number of an entry", "custody ledger list"),
+        (("ledger", "show", "E-003"), "E-003 is not the number", "custody ledger list"),
+        (("ledger", "prove", "9" * 19), "is not the number of an entry", "custody ledger list"),
+        (("correct", "-1", "x"), "no such option: -1", "begins with - goes after --"),
+        (("note", "E-003"), "missing argument 'TEXT'", "custody note [OPTIONS] ITEM TEXT"),
+        (("note", "E-003", "two", "words"), "extra argument (words)", "goes in quotes"),
+    ],
+)
+def test_an_odd_argument_says_what_is_wanted(
+    custody: Any, args: tuple[str, ...], why: str, hint: str
+) -> None:
+    """What the parser does not take is answered with what to type, and not with the help alone."""
+    said, hinted = custody(*args, exit_code=2).stderr.split("custody: hint: ")
+    assert why in said
+    assert hint in hinted
