@@ -36,6 +36,7 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h|)\Z")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _LEAST_SECONDS = 1.0
 _STATE_SECONDS = 10.0
+_BEHIND_SECONDS = 60.0
 
 EveryOption = Annotated[
     str, typer.Option(metavar="TIME", help="How often to seal what is new: 30s, 5m, 1h.")
@@ -213,6 +214,7 @@ class _Told:
         self._commands = Commands(command)
         self._path = path
         self._written = 0.0
+        self._caught_up = self._said_behind = time.monotonic()
         self._line = console.StatusLine("watching")
         self._is_deaf = False
 
@@ -250,8 +252,9 @@ class _Told:
     def state(self, watch: Watch) -> None:
         """A round is over."""
         self._commands.run()
+        size, seconds = watch.follower.lag()
+        self._say_behind(size, watch.settings.every)
         if self._line.is_shown:
-            size, seconds = watch.follower.lag()
             self._line.show(
                 f"{len(watch.follower.files):,} files, {figures.amount(watch.preserved)} preserved,"
                 f" {figures.amount(size)} waiting {seconds:.0f} s, {watch.bundles} seals,"
@@ -260,9 +263,21 @@ class _Told:
         if time.monotonic() - self._written >= _STATE_SECONDS:
             self._write(watch, running=True)
 
+    def _say_behind(self, size: int, every: float) -> None:
+        """Say that it falls behind, and by how much, as long as it does not catch up."""
+        now = time.monotonic()
+        if not size:
+            self._caught_up = now
+        behind = now - self._caught_up
+        if behind > 2 * every and now - self._said_behind > max(_BEHIND_SECONDS, 2 * every):
+            self._said_behind = now
+            amount = figures.amount(size)
+            console.warning(f"{amount} wait to be sealed; it has been behind for {behind:.0f} s")
+
     def end(self, watch: Watch) -> None:
         """The watch has ended."""
         self._line.wipe()
+        self._commands.end()
         self._write(watch, running=False)
         self._say({"event": "ended", **_figures(watch)})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from custody.cli.terminal import console
 
 _MOST_AT_ONCE = 16
 _MOST_WAITING = 10_000
+_LONG_SECONDS = 60.0
 
 
 class Commands:
@@ -18,7 +20,8 @@ class Commands:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: dict[subprocess.Popen[bytes], float] = {}  # since when
+        self._is_said = False  # that none of them ends
         self._waiting: list[Mapping[str, Any]] = []
 
     def add(self, alarm: Mapping[str, Any]) -> None:
@@ -29,7 +32,7 @@ class Commands:
 
     def run(self) -> None:
         """Run it for as many of those that wait as may run at once."""
-        self._running = [process for process in self._running if process.poll() is None]
+        self._look()
         left = len(self._waiting) - _MOST_WAITING
         if left > 0:
             self._waiting = self._waiting[:_MOST_WAITING]
@@ -37,13 +40,35 @@ class Commands:
         while self._waiting and len(self._running) < _MOST_AT_ONCE:
             self._start(self._waiting.pop(0))
 
+    def end(self) -> None:
+        """Nobody will run it any more: say for how many alarms it was not."""
+        self.run()
+        if self._waiting:
+            why = f"{len(self._running)} runs of it have not ended"
+            count = len(self._waiting)
+            console.warning(f"{self._command[0]} was not run for {count} alarms: {why}")
+
+    def _look(self) -> None:
+        """Let go of those that have ended, and say what went wrong with them."""
+        for process in [one for one in self._running if one.poll() is not None]:
+            del self._running[process]
+            self._is_said = False
+            if process.returncode:
+                how = f"ended with {process.returncode}"
+                console.warning(f"{self._command[0]} {how}: nobody may know of the alarm")
+        if not self._waiting or self._is_said or not self._running:
+            return
+        if time.monotonic() - max(self._running.values()) > _LONG_SECONDS:
+            self._is_said = True
+            console.warning(f"no run of {self._command[0]} ends: {len(self._waiting)} alarms wait")
+
     def _start(self, alarm: Mapping[str, Any]) -> None:
         try:
             # What it says goes to stderr: on stdout there are events alone.
             process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=2, start_new_session=True
             )
-            self._running.append(process)
+            self._running[process] = time.monotonic()
             if process.stdin is not None:
                 with process.stdin as stream:
                     stream.write(json.dumps(alarm).encode() + b"\n")

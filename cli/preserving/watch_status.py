@@ -32,11 +32,11 @@ def show() -> int:
     try:
         data = reading.read_regular(home(case.origin) / "status.json", _LARGEST_STATE)
         document = json.loads(data)
-    except (CustodyError, OSError, ValueError) as err:
+        is_running = document["running"] is True and _is_alive(document["pid"])
+        document |= {"running": is_running}
+    except (CustodyError, OSError, ValueError, TypeError, LookupError, RecursionError) as err:
         why = "no watch of this case was started by this user"
         raise NotFoundError("show the watch", case.directory, why) from err
-    if document["running"] and not _is_alive(document["pid"]):
-        document["running"] = False
     if console.mode().json:
         console.result_json("watch-status", document)
     else:
@@ -48,8 +48,8 @@ def show() -> int:
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
-    return True
+    return pid > 0

@@ -17,7 +17,7 @@ from custody.acquire.sources import Sources
 from custody.acquire.survey import Survey
 from custody.collect import Collected, Destination, Plan, Request
 from custody.collect.destination import identities
-from custody.errors import CustodyError
+from custody.errors import CustodyError, StorageError
 from custody.keeping import Keeper
 from custody.pace import Pace
 from custody.watch import alarms, notes, resuming
@@ -167,6 +167,9 @@ class Watch:
             self._seal()
             self._next_seal = time.monotonic() + self.settings.every
         self._say_quiet()
+        memory = self.keeper.case.memory
+        while memory is not None and memory.troubles:
+            self.told.trouble(StorageError("append to", "the ledger", memory.troubles.pop(0)))
         self.told.state(self)
 
     def _wait(self) -> None:
@@ -261,7 +264,11 @@ class Watch:
                 )
         except (CustodyError, OSError) as err:
             self._fail(_said(err, "append to", "the ledger"))
-            self._owed = self._owed[-_MOST_OWED:]
+            lost = len(self._owed) - _MOST_OWED
+            if lost > 0:
+                self._owed = self._owed[lost:]
+                why = f"too many wait, and the oldest {lost} are given up; the others wait"
+                self._fail(StorageError("enter", "alarms", why))
         else:
             self._owed = []
 

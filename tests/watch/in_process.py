@@ -14,6 +14,7 @@ from custody.acquire.rules import Rules
 from custody.collect import Request
 from custody.identity.keys import KeyFolder
 from custody.keeping import Keeper
+from custody.ledger.memory import Memory
 from custody.watch.alarms import Alarm
 from custody.watch.follower import Follower
 from custody.watch.passing import Passes
@@ -44,7 +45,7 @@ class Listener:
         watch.stop()
 
 
-def keeper(home: Path, case: Path) -> Keeper:
+def keeper(home: Path, case: Path, memory: Memory | None = None) -> Keeper:
     """Whoever keeps the case, with keys that have no passphrase."""
     folder = KeyFolder(home / "keys")
 
@@ -53,15 +54,17 @@ def keeper(home: Path, case: Path) -> Keeper:
 
     by_use = {stored.use: stored for stored in folder.list()}
     signer, log = (folder.unlock(by_use[use].name, nothing).signer for use in ("signer", "log"))
-    return Keeper(cases.open_case(case), signer, by_use["signer"].actor(), log)
+    return Keeper(cases.open_case(case, memory), signer, by_use["signer"].actor(), log)
 
 
-def watch_once(home: Path, case: Path, logs: Path, when: datetime) -> Listener:
+def watch_once(
+    home: Path, case: Path, logs: Path, when: datetime, memory: Memory | None = None
+) -> Listener:
     """Watch until one round is over, by a clock that stands at *when*."""
     told = Listener()
     settings = Settings(every=1.0, notes=home / "notes.json")
     request = Request(sources=(str(logs),))
-    Watch(request, keeper(home, case), settings, told, lambda: when).run()
+    Watch(request, keeper(home, case, memory), settings, told, lambda: when).run()
     return told
 
 
