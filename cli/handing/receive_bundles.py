@@ -191,7 +191,7 @@ def _troubles(one: Arrived) -> Iterator[str]:
         yield f"{one.path} was received, and not verified: {_what_is_missing(one)}"
     elif one.outcome == "held" and code_of(one) != exit_codes.OK:
         yield f"{one.path} is held already, and was not verified: {_what_is_missing(one)}"
-    elif one.why:
+    if one.why and one.outcome not in ("failed", "differs"):
         yield f"{one.path}: {one.why}"
 
 

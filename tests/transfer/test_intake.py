@@ -249,6 +249,19 @@ def test_a_path_that_is_a_link(desk: Person, case: Path, brought: Brought, tmp_p
     assert kinds(desk, case) == ["case-opened"]
 
 
+def test_a_number_that_is_not_taken_over_is_said(
+    desk: Person, case: Path, host: Person, logs: Path, tmp_path: Path
+) -> None:
+    """Also of a bundle that nobody could verify: the number that it brings is another's here."""
+    host("collect", logs, "--output", tmp_path / "out", "--evidence-number", "E-1/C1")
+    (bundle,) = (tmp_path / "out").iterdir()
+    done = desk("receive", bundle, "--case", case, "--from", WHO, exit_code=11)
+    assert "was received, and not verified" in done.stderr
+    assert (
+        "the evidence number that it brings, E-1/C1, is the name of something else" in done.stderr
+    )
+
+
 @pytest.mark.parametrize("giver", [[], ["--from", WHO]])
 def test_what_is_no_bundle_and_what_was_meant(
     desk: Person, case: Path, brought: Brought, tmp_path: Path, giver: list[str]
