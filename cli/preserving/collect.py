@@ -99,6 +99,13 @@ VolatileOption = Annotated[
         help="First take what a reboot would end: processes, sockets, logins, mounts, clocks.",
     ),
 ]
+VolatileCommandsOption = Annotated[
+    bool,
+    typer.Option(
+        "--volatile-commands",
+        help="--volatile, and then run a fixed list of the host's own programs, such as ss.",
+    ),
+]
 RootOption = Annotated[
     Path | None,
     typer.Option(
@@ -115,6 +122,7 @@ def collect(
     sets: SetOption = None,
     root: RootOption = None,
     volatile: VolatileOption = False,
+    volatile_commands: VolatileCommandsOption = False,
     output: OutputOption = None,
     key: options.KeyOption = None,
     note: source_options.NoteOption = "",
@@ -153,7 +161,8 @@ def collect(
             sources=tuple(source or ()),
             sets=tuple(sets or ()),
             root=root,
-            volatile=volatile,
+            volatile=volatile or volatile_commands,
+            volatile_commands=volatile_commands,
             exclude=tuple(exclude or ()),
             max_size=options.size("--max-size", max_size),
             since=said.moment("--since", since, clock.now()) if since else None,

@@ -26,7 +26,7 @@ def show(request: Request, directory: Path | None, case_path: Path | None) -> in
     :param case_path: the case, which must be there, if it would go into one.
     """
     from custody import collect as workflow
-    from custody.acquire import volatile
+    from custody.acquire import commands, volatile
     from custody.collect import Destination
 
     if case_path is not None:
@@ -42,6 +42,8 @@ def show(request: Request, directory: Path | None, case_path: Path | None) -> in
     items = [{field: row[field] for field in _KEPT if field in row} for row in rows]
     journals = collect_journals.planned(request, items)
     facts = [one.name for one in volatile.facts()] if request.volatile else []
+    if request.volatile_commands:
+        facts += [f"{one.name} ({' '.join(one.words)})" for one in commands.COMMANDS]
     if console.mode().json:
         counts = {"files": seen.files, "bytes": seen.bytes, "gaps": seen.gaps}
         unresolved = [

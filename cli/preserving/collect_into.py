@@ -50,7 +50,8 @@ def _words(request: Request) -> str:
 
     root = ["--root", str(request.root)] if request.root else []
     sets = [word for name in request.sets for word in ("--set", name)]
-    root += ["--volatile"] if request.volatile else []
+    more = "--volatile-commands" if request.volatile_commands else "--volatile"
+    root += [more] if request.volatile else []
     shown = [*root, *sets[:6], *request.sources[:3]]
     return shlex.join(shown) + (" ..." if len(request.sources) > 3 or len(sets) > 6 else "")
 

@@ -16,7 +16,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -27,11 +27,15 @@ MEMORY = "/dev/shm"  # noqa: S108 - where a program may note things without writ
 MOST_SAID = 2_048
 _HEAD_SAID = 512
 _BLOCK = 1 << 16
+_NAP = 0.01
 _NOBODYS = 2_147_483_001  # a user and group id that no system gives to anybody
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TMPDIR": MEMORY, "TZ": "UTC"}
-_LIMITS = {"RLIMIT_AS": 4 << 30, "RLIMIT_CORE": 0, "RLIMIT_FSIZE": 512 << 20}
+_LIMITS = {"RLIMIT_AS": 4 << 30, "RLIMIT_CORE": 0}
+_MERCY = 1.0  # seconds in which what was killed is gone
 _CONTROLS = re.compile(r"[^ -~\n]")
 _TRUSTED_WRITERS = stat.S_IWGRP | stat.S_IWOTH
+
+NONE = "there is none on this host"
 
 Take = Callable[[bytes], bool]
 """Takes a piece of what a program writes; False when it has enough."""
@@ -53,12 +57,31 @@ class Answer:
     :ivar said: the beginning and the end of its words.
     :ivar why: why there is no exit code.
     :ivar enough: it was ended because what it wrote was enough.
+    :ivar late: it was ended because its time was over.
     """
 
     code: int | None
     said: str
     why: str = ""
     enough: bool = False
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a program is run.
+
+    :ivar own_rights: it keeps our own user; else it is nobody's, where we may choose.
+    :ivar largest_file: how many bytes it may write to a file.
+    """
+
+    environment: Mapping[str, str]
+    own_rights: bool = False
+    largest_file: int = 0
+
+
+STRANGER = Manner(_ENVIRONMENT, largest_file=512 << 20)
+"""For a program that reads what an attacker may have prepared, and notes things in memory."""
 
 
 def find(places: Sequence[str]) -> Program | str:
@@ -81,7 +104,7 @@ def find(places: Sequence[str]) -> Program | str:
             continue
         except OSError as err:
             refused = refused or f"{place}: {err.strerror}"
-    return refused or f"there is none on this host ({', '.join(places)})"
+    return refused or f"{NONE} ({', '.join(places)})"
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -100,22 +123,25 @@ def run(
     given: int | None,
     seconds: float,
     take: Take | None = None,
+    manner: Manner | None = None,
 ) -> Answer:
     """Run it to its end, or for so many seconds.
 
     :param given: an open file that becomes its input; it is not closed here.
     :param take: takes what it writes to stdout; without it that counts as said.
+    :param manner: how it is run; None for as a stranger.
     """
+    manner = manner or STRANGER
     if sys.platform != "linux":
         return Answer(None, "", "it is run on Linux alone")
-    nobody = _NOBODYS if os.geteuid() == 0 else None
+    nobody = _NOBODYS if os.geteuid() == 0 and not manner.own_rights else None
     try:
         process = subprocess.Popen(
             [program.path, *words],
             stdin=subprocess.DEVNULL if given is None else given,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if take else subprocess.STDOUT,
-            env=_ENVIRONMENT,
+            env=dict(manner.environment),
             cwd="/",
             start_new_session=True,
             user=nobody,
@@ -124,19 +150,29 @@ def run(
         )
     except (OSError, subprocess.SubprocessError) as err:
         return Answer(None, "", f"it cannot be started: {getattr(err, 'strerror', '') or err}")
-    with process:
-        try:
-            _limit(process.pid, seconds)
-            return _Listener(process, take).until(time.monotonic() + seconds)
-        finally:
-            with suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
+    try:
+        _limit(process.pid, seconds, manner.largest_file)
+        return _Listener(process, take).until(time.monotonic() + seconds)
+    finally:
+        _end(process)
 
 
-def _limit(process: int, seconds: float) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End it and what it started; one that hangs in the kernel is left to the system."""
+    with suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_MERCY)
+
+
+def _limit(process: int, seconds: float, largest_file: int) -> None:
     import resource
 
     limits = {getattr(resource, name): most for name, most in _LIMITS.items()}
+    limits[resource.RLIMIT_FSIZE] = largest_file
     limits[resource.RLIMIT_CPU] = int(seconds) + 1
     for kind, most in limits.items():
         with suppress(OSError, ValueError):  # it may have ended already
@@ -171,16 +207,18 @@ class _Listener:
         return self._ended(deadline)
 
     def _ended(self, deadline: float) -> Answer:
-        try:
-            code = self._process.wait(max(deadline - time.monotonic(), 0.1))
-        except subprocess.TimeoutExpired:
-            return self._given_up()
-        if code < 0:
-            return Answer(None, self._said(), f"it was ended by signal {-code}")
-        return Answer(code, self._said())
+        # Not waited for yet: until its group was ended, nobody else may get its number.
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while (found := os.waitid(os.P_PID, self._process.pid, look)) is None:
+            if time.monotonic() >= deadline:
+                return self._given_up()
+            time.sleep(_NAP)
+        if found.si_code != os.CLD_EXITED:
+            return Answer(None, self._said(), f"it was ended by signal {found.si_status}")
+        return Answer(found.si_status, self._said())
 
     def _given_up(self) -> Answer:
-        return Answer(None, self._said(), "it did not end in time")
+        return Answer(None, self._said(), "it did not end in time", late=True)
 
     def _hear(self, data: bytes, *, is_content: bool) -> bool:
         """Whether more is wanted."""

@@ -7,10 +7,12 @@ import hashlib
 import os
 import time
 from collections.abc import Generator, Sequence
+from typing import Any
 
 from custody import durable
-from custody.acquire import apart, outcomes
+from custody.acquire import apart, commands, outcomes
 from custody.acquire.apart import Apart
+from custody.acquire.commands import Command
 from custody.acquire.metadata import Record
 from custody.acquire.reader import Create
 from custody.acquire.volatile import Fact
@@ -31,12 +33,39 @@ def take(facts: Sequence[Fact], create: Create, absent: list[Fact]) -> Generator
         if found.error is not None and found.error.errno == errno.ENOENT and not found.data:
             absent.append(fact)
             continue
-        times = {"read_started": str(started), "read_finished": str(time.time_ns())}
-        yield _record(fact, found) | times | _payload(fact, found, create)
+        yield _taken(fact, fact.source, found, started, create)
 
 
-def _record(fact: Fact, found: Apart) -> Record:
-    record: Record = {"path": names.fact_path(fact.name), "remark": f"a fact, from {fact.source}"}
+def ask(listed: Sequence[Command], create: Create, told: list[dict[str, Any]]) -> Generator[Record]:
+    """Run every command and give a record for each.
+
+    :param told: gains what is recorded of each beside that: what was run, and how it ended.
+    :raises StorageError: if the destination cannot be written.
+    """
+    for command in listed:
+        started = time.time_ns()
+        ran = commands.run(command)
+        if ran is None:
+            source = " ".join(command.words)
+            told.append({"name": command.name, "source": source, "absent": True})
+            continue
+        record = _taken(command, ran.source, ran.found, started, create)
+        told.append(noted(record) | ran.about)
+        yield record
+
+
+def noted(record: Record) -> dict[str, Any]:
+    """What the acquisition record says of a fact that was taken."""
+    return {"name": record["path"], "remark": record["remark"], "outcome": record["outcome"]}
+
+
+def _taken(fact: Fact | Command, source: str, found: Apart, started: int, create: Create) -> Record:
+    times = {"read_started": str(started), "read_finished": str(time.time_ns())}
+    return _record(fact, source, found) | times | _payload(fact, found, create)
+
+
+def _record(fact: Fact | Command, source: str, found: Apart) -> Record:
+    record: Record = {"path": names.fact_path(fact.name), "remark": f"a fact, from {source}"}
     if found.error is not None:
         return record | {"outcome": outcomes.UNREADABLE, "error": error_fields(found.error)}
     if found.cut:
@@ -45,7 +74,7 @@ def _record(fact: Fact, found: Apart) -> Record:
     return record | {"outcome": outcomes.COLLECTED if found.data else outcomes.EMPTY}
 
 
-def _payload(fact: Fact, found: Apart, create: Create) -> Record:
+def _payload(fact: Fact | Command, found: Apart, create: Create) -> Record:
     """The file in the bag; none where nothing came and something was to come."""
     if not found.data and (found.error is not None or found.cut):
         return {}

@@ -25,6 +25,8 @@ class Request:
     :ivar sets: names of sets of paths, or files that hold one.
     :ivar root: where the file system is mounted that they are on; None for this host's own.
     :ivar volatile: take the facts first that a reboot would end.
+    :ivar volatile_commands: and after them what a fixed list of the host's programs says; only with
+        *volatile*.
     :ivar exclude: globs of what to leave out.
     :ivar max_size: the largest file to read, in bytes.
     :ivar since: leave out files that were not changed since.
@@ -44,6 +46,7 @@ class Request:
     sets: Sequence[str] = ()
     root: Path | None = None
     volatile: bool = False
+    volatile_commands: bool = False
     exclude: Sequence[str] = ()
     max_size: int | None = None
     since: datetime | None = None

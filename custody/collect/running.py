@@ -9,11 +9,12 @@ import secrets
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from custody import clock, durable, entering
-from custody.acquire import host, outcomes, taking, volatile
+from custody.acquire import host, outcomes
 from custody.acquire.acquisition import acquire
 from custody.acquire.metadata import Record
 from custody.acquire.reader import Adopt, Create
@@ -21,7 +22,7 @@ from custody.bundle.draft import Draft
 from custody.bundle.leftover import Leftovers
 from custody.bundle.outflow import Outflow
 from custody.bundle.renamed import require_kept
-from custody.collect import records
+from custody.collect import records, volatile
 from custody.collect.destination import Destination, own, refuse_shared, still_there
 from custody.collect.journals import Journals
 from custody.collect.planning import Plan
@@ -263,8 +264,9 @@ def _read(
     else:
         found = source(draft.payload.create)
     try:
-        if plan.request.volatile:  # before anything else changes
-            _take_facts(draft, collected)
+        collected.facts = volatile.take(
+            plan.request, draft.payload.create, partial(_add, draft, collected)
+        )
         journals = Journals(plan.request, draft)
         for record in found:
             _add(draft, collected, record)
@@ -277,15 +279,6 @@ def _read(
     finally:
         found.close()
         collected.files, collected.bytes = draft.totals.files, draft.totals.bytes
-
-
-def _take_facts(draft: Draft | Outflow, collected: Collected) -> None:
-    absent: list[volatile.Fact] = []
-    for record in taking.take(volatile.facts(), draft.payload.create, absent):
-        _add(draft, collected, record)
-        said = {"name": record["path"], "remark": record["remark"], "outcome": record["outcome"]}
-        collected.facts.append(said)
-    collected.facts += [{"name": one.name, "source": one.source, "absent": True} for one in absent]
 
 
 def _add(draft: Draft | Outflow, collected: Collected, record: Record) -> None:

@@ -43,7 +43,7 @@ class Collect:
         self.base = base
         self.count = 0
 
-    def __call__(self, *arguments: Any, exit_code: int = 0, **more: Any) -> Bundle:
+    def __call__(self, *arguments: Any, exit_code: int | None = 0, **more: Any) -> Bundle:
         self.count += 1
         output = self.base / f"out{self.count}"
         self.said = self.custody(
