@@ -80,7 +80,6 @@ def compare(
     """
     from custody import clock
     from custody import compare as workflow
-    from custody.cli.given import passphrase
 
     if live == (original is not None):
         why = "name either ORIGINAL or --live"
@@ -92,7 +91,7 @@ def compare(
     chosen = workflow.live(copy) if original is None else workflow.choose(copy, original)
     keeper = None
     if record:
-        from custody.cli.given import desk
+        from custody.cli.given import desk, passphrase
 
         secret = passphrase.source(passphrase_file, passphrase_fd)
         keeper = desk.ready("compare COPY ORIGINAL --record", key, secret)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from bisect import bisect_left
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from custody.acquire.sources import Node
 
 _DIRECTORY, _FILE, _OTHER = b"d", b"f", b"o"
 _TYPES = {stat.S_IFDIR: _DIRECTORY, stat.S_IFREG: _FILE}
-_INODE_BYTES = 8
+_TAIL = struct.Struct("<xQc")  # what is packed after the name
 
 
 class Listed(NamedTuple):
@@ -40,7 +42,7 @@ def whole(fd: int) -> list[bytes]:
             _pack(os.fsencode(entry.name), entry.inode(), _type(entry)) for entry in entries
         )
     # A directory that changes while it is listed may give one name twice.
-    twice = [i for i in range(1, len(packed)) if name_of(packed[i]) == name_of(packed[i - 1])]
+    twice = [i for i, (a, b) in enumerate(pairwise(Names(packed)), 1) if a == b]
     for index in reversed(twice):
         del packed[index]
     return packed
@@ -66,14 +68,31 @@ def some(fd: int, node: Node, silent: Container[bytes] = ()) -> list[bytes]:
     return sorted(packed)
 
 
+class Names(Collection[bytes]):
+    """The names in a listing, in its order; a second list of them would double the memory."""
+
+    def __init__(self, listing: Sequence[bytes]) -> None:
+        self._listing = listing
+
+    def __len__(self) -> int:
+        return len(self._listing)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(name_of, self._listing)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, bytes) and inode_of(self._listing, name) is not None
+
+
 def unpack(packed: bytes) -> Listed:
     """One packed value as it was listed."""
-    return Listed(name_of(packed), _inode_of(packed), packed.endswith(_FILE))
+    inode, kind = _TAIL.unpack_from(packed, len(packed) - _TAIL.size)
+    return Listed(name_of(packed), inode, kind == _FILE)
 
 
 def name_of(packed: bytes) -> bytes:
     """The name in a packed value."""
-    return packed[: -_INODE_BYTES - 2]
+    return packed[: -_TAIL.size]
 
 
 def is_directory(packed: bytes) -> bool:
@@ -85,7 +104,7 @@ def inode_of(listing: Sequence[bytes], name: bytes) -> int | None:
     """The inode under which *name* stands in a sorted listing; None if it does not."""
     index = bisect_left(listing, name + b"\0")
     if index < len(listing) and name_of(listing[index]) == name:
-        return _inode_of(listing[index])
+        return unpack(listing[index]).inode
     return None
 
 
@@ -99,8 +118,4 @@ def _type(entry: os.DirEntry[str]) -> bytes:
 
 
 def _pack(name: bytes, inode: int, kind: bytes) -> bytes:
-    return name + b"\0" + inode.to_bytes(_INODE_BYTES, "little") + kind
-
-
-def _inode_of(packed: bytes) -> int:
-    return int.from_bytes(packed[-_INODE_BYTES - 1 : -1], "little")
+    return name + _TAIL.pack(inode, kind)

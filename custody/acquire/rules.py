@@ -55,11 +55,17 @@ class Rules:
     named: frozenset[bytes] = frozenset()
     silent: frozenset[bytes] = frozenset()
     _patterns: list[tuple[bool, re.Pattern[str]]] = field(init=False, default_factory=list)
+    _touched: set[bytes] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
+        self._touched.update(os.path.dirname(path) for path in (*self.mounts, *self.silent))
         for glob in self.exclude:
             pattern = re.compile(translate(glob.rstrip("/")))
             self._patterns.append(("/" in glob.rstrip("/"), pattern))
+
+    def touch(self, directory: bytes) -> bool:
+        """Whether anything in this directory may be left out by its path alone."""
+        return bool(self._patterns) or directory in self._touched
 
     def excluded(self, path: bytes, name: bytes) -> Left | None:
         """Whether ``--exclude`` names this path."""

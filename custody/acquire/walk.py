@@ -29,7 +29,7 @@ from custody.acquire.rules import Left, Rules
 from custody.acquire.sources import Node
 from custody.formats import names
 
-BATCH = 16
+BATCH = 256
 # A tree may be deeper than the number of files a process may open: only the first and the last
 # directories on the way down are held, the others are found again from above.
 _HELD_FIRST, _HELD_LAST = 16, 48
@@ -164,7 +164,7 @@ class _Walker:
             yield Noted(failed(place.path, "unreadable", err))
             return
         listed_at = time.time_ns()
-        frame.marked = names.colliding([listing.name_of(item) for item in packed])
+        frame.marked = names.colliding(listing.Names(packed))
         frame.pending = (listing.name_of(item) for item in packed if listing.is_directory(item))
         yield from self.contents(frame, fd, packed, listed_at)
 
@@ -174,11 +174,14 @@ class _Walker:
         batch: list[Listed] = []
         some = False
         above = frame.place.join(b"")
+        all_taken = frame.node is None and not self.rules.touch(frame.place.path)
         for item in packed:
             if listing.is_directory(item):
                 continue
             listed = listing.unpack(item)
-            settled = self.settled(frame, above + listed.name, listed.name)
+            settled = None
+            if not all_taken:
+                settled = self.settled(frame, above + listed.name, listed.name)
             if settled is not None:
                 if batch:  # the order of the names is a promise
                     yield Batch(os.dup(fd), frame.place, tuple(batch), frame.marked)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from operator import attrgetter
 
 from custody.compare.content import CHUNK
 from custody.compare.entries import FILE, Entry, open_quietly
 from custody.compare.results import IDENTICAL, METADATA, Result, named
 
 _FACTS = ("mode", "uid", "gid", "modified")
+_facts = attrgetter("st_mode", "st_uid", "st_gid", "st_mtime_ns")
+_attributes = getattr(os, "listxattr", lambda _fd: ())
 
 
 def quick(copy: Entry, original: Entry) -> Result | None:
@@ -54,11 +56,3 @@ def _quick(copy: Entry, one: int, other: int) -> Result | None:
         if mine != its
     ]  # fmt: skip
     return Result(copy.key, copy.raw, METADATA, named(fields), size, FILE)
-
-
-def _facts(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns
-
-
-def _attributes(fd: int) -> Sequence[str]:
-    return os.listxattr(fd) if hasattr(os, "listxattr") else ()

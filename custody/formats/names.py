@@ -23,7 +23,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 PAYLOAD = "data"
 PIECES = f"{PAYLOAD}/=~pieces/"
@@ -138,14 +138,14 @@ def fold(component: bytes) -> str:
     return component_name(component).lower()
 
 
-def colliding(siblings: Sequence[bytes]) -> frozenset[bytes]:
+def colliding(siblings: Collection[bytes]) -> frozenset[bytes]:
     """Those distinct *siblings* that a case-insensitive disk cannot tell apart.
 
     Two different components fold to one name only if a letter differs in case, so nothing is
     computed for directories without a capital letter.  Memory is bounded by working through
     huge directories in parts.
     """
-    if not any(_has_capital(name) for name in siblings):
+    if not any(map(_CAPITAL.search, siblings)):
         return frozenset()
     parts = len(siblings) // _PARTITION + 1
     found: set[bytes] = set()
@@ -154,7 +154,7 @@ def colliding(siblings: Sequence[bytes]) -> frozenset[bytes]:
     return frozenset(found)
 
 
-def _colliding_part(siblings: Sequence[bytes], part: int, parts: int) -> Iterable[bytes]:
+def _colliding_part(siblings: Collection[bytes], part: int, parts: int) -> Iterable[bytes]:
     mine = {name for name in siblings if hash(name.lower()) % parts == part}
     seen = Counter(fold(name) for name in mine)
     if len(seen) == len(mine):
@@ -163,7 +163,3 @@ def _colliding_part(siblings: Sequence[bytes], part: int, parts: int) -> Iterabl
 
 
 _CAPITAL = re.compile(rb"[A-Z]")
-
-
-def _has_capital(name: bytes) -> bool:
-    return _CAPITAL.search(name) is not None
