@@ -24,6 +24,7 @@ from typing import Any
 
 from custody import clock, durable, reading
 from custody.errors import (
+    DifferenceError,
     FormatError,
     LockedError,
     NotFoundError,
@@ -190,7 +191,7 @@ def open_case(directory: Path, memory: Memory | None = None) -> Case:
     :param memory: whoever writes to the ledger gives theirs, so that one put back is noticed.
     :raises NotFoundError: if *directory* is not a case.
     :raises UnknownFormatError: if it is of a format that this program does not know.
-    :raises FormatError: if the record is damaged.
+    :raises DifferenceError: if the record is damaged: its digest is in the ledger.
     """
     try:
         is_directory = stat.S_ISDIR(directory.stat().st_mode)
@@ -199,6 +200,9 @@ def open_case(directory: Path, memory: Memory | None = None) -> Case:
             return replace(parse_record(directory, data), memory=memory)
     except NotFoundError as err:
         raise _no_case(directory, "there is no case") from err
+    except FormatError as err:
+        hint = f"custody verify {shlex.quote(str(directory))}"
+        raise DifferenceError("open case", directory, err.why, hint=hint) from err
     except (FileNotFoundError, NotADirectoryError) as err:
         raise _no_case(directory, "there is no such directory") from err
     except OSError as err:

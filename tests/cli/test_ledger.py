@@ -21,7 +21,7 @@ import pytest
 from custody import clock, collect
 from custody.case import Case, open_case
 from custody.collect import Destination
-from custody.errors import LockedError
+from custody.errors import DifferenceError, LockedError
 from custody.formats import canonical, statement
 from custody.formats.statement import Actor, Event
 from custody.identity.keys import KeyFolder
@@ -280,6 +280,18 @@ def test_verify_names_a_changed_file(custody: Any, desk: Desk) -> None:
     flip(desk.ledger / "tile/0/000.p/3")
     done = custody("ledger", "verify", "--case", desk.directory, exit_code=10)
     assert "FAIL tile/0/000.p/3" in done.stdout
+
+
+def test_a_damaged_case_record_ends_in_ten(custody: Any, desk: Desk) -> None:
+    """What ``case.json`` is stands in the ledger, so another one is a difference, and said so."""
+    record = desk.directory / "case.json"
+    whole = record.read_bytes()
+    for data in (b"", whole[:-9], b"{}\n", b"\0" * 70_000, whole.replace(b"}", b" }")):
+        record.write_bytes(data)
+        with pytest.raises(DifferenceError, match="open case"):
+            open_case(desk.directory)
+    done = custody("ledger", "list", "--case", desk.directory, exit_code=10)
+    assert f"hint: custody verify {desk.directory}" in done.stderr
 
 
 @pytest.mark.parametrize("verb", [["list"], ["show", "1"]])
