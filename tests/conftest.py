@@ -32,6 +32,9 @@ hypothesis.settings.load_profile("custody")
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+# What a test lays out has the modes that it means, whoever runs it.
+os.umask(0o022)
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = Path(sysconfig.get_path("scripts")) / "custody"
 NOBODY = 65534

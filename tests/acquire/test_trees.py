@@ -562,11 +562,14 @@ def test_deeper_than_open_files_allow(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def as_nobody() -> Iterator[Callable[[], None]]:
+def as_nobody(gatherer: Any, tmp_path_factory: Any) -> Iterator[Callable[[], None]]:
     """Become an ordinary user for a while, in this thread."""
     if not ROOT:
         yield lambda: None
         return
+    # What is imported late must be there by now: the user may not reach it.
+    first = tmp_path_factory.mktemp("first")
+    gatherer(first)(first)
     yield lambda: (os.setegid(65534), os.seteuid(65534))  # type: ignore[func-returns-value]
     os.seteuid(0)
     os.setegid(0)
