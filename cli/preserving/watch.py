@@ -7,7 +7,6 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +24,7 @@ from .watch_alarms import Commands
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from custody.collect import Collected
+    from custody.collect import Collected, Request
     from custody.keeping import Keeper
     from custody.watch.alarms import Alarm
     from custody.watch.running import Watch
@@ -53,6 +52,15 @@ OnAlarmOption = Annotated[
         show_default=False,
     ),
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME",
+        help="Watch what this set names (custody sets list), or a file with one. Repeatable.",
+        show_default=False,
+    ),
+]
 AuthorityOption = Annotated[
     str, typer.Option(metavar="TEXT", help="On whose authority, or why, it is watched.")
 ]
@@ -65,6 +73,7 @@ PrintUnitOption = Annotated[
 @app.command()
 def watch(
     source: source_options.SourceArgument = None,
+    sets: SetOption = None,
     every: EveryOption = "30s",
     size: SizeOption = "32M",
     rate: manners.RateOption = "",
@@ -89,7 +98,7 @@ def watch(
     """
     if status:
         return watch_status.show()
-    if not source:
+    if not (source or sets):
         hint = "custody watch /var/log/nginx --case DIR"
         raise UsageError("watch", None, "no source is named", hint=hint)
     from custody.cli.given import passphrase
@@ -97,6 +106,7 @@ def watch(
 
     request = Request(
         sources=tuple(source or ()),
+        sets=tuple(sets or ()),
         exclude=tuple(exclude or ()),
         one_file_system=one_file_system,
         note=options.plain_text("--note", note),
@@ -110,6 +120,7 @@ def watch(
     if print_unit:
         given = [("--every", every), ("--size", size), ("--rate", rate), ("--nice", str(nice))]
         given += [("--on-alarm", on_alarm), ("--note", note), ("--authority", authority)]
+        given += [("--set", _absolute(name)) for name in sets or ()]
         given += [("--key", key or ""), *(("--exclude", glob) for glob in exclude or ())]
         given = [(name, value) for name, value in given if value]
         if one_file_system:
@@ -119,7 +130,7 @@ def watch(
     command = _command(on_alarm)
     largest = options.size("--size", size) or (32 << 20)
     fastest = options.size("--rate", rate) or 0
-    _warn_of_missing(request.sources)
+    _warn_of_missing(request)
     keeper = desk.ready("watch SOURCE...", key, passphrase.source(passphrase_file, passphrase_fd))
     from custody import clock, durable
     from custody.watch.running import Settings, Watch
@@ -321,10 +332,22 @@ def _figures(watch: Watch) -> dict[str, Any]:
     }
 
 
-def _warn_of_missing(named: Sequence[str]) -> None:
-    """Say what is not there: it may come, or be a slip."""
-    from custody.acquire import sources
+def _absolute(name: str) -> str:
+    """What names a set wherever the service runs."""
+    return os.path.abspath(name) if "/" in name or name.endswith(".yaml") else name
 
-    for path in sources.resolve(named).missing:
+
+def _warn_of_missing(request: Request) -> None:
+    """Say what is not there: it may come, or be a slip.  What a set names need not be there."""
+    from custody import sets
+    from custody.acquire import sources
+    from custody.collect import planning, rooted
+
+    image = rooted.image(request, None)
+    selection = sets.select(sets.choose(request.sets), image)
+    found = sources.resolve(request.sources, selection.wanted, image)
+    for path in found.missing:
         shown = path.decode("utf-8", "backslashreplace")
         console.warning(f"nothing is at {shown}; it is watched from the moment it comes")
+    for text in planning.remarks_on_sets(selection, found.avoided):
+        console.warning(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,6 +98,15 @@ def _remarks(found: Sources, selection: Selection) -> tuple[str, ...]:
     remarks = []
     if found.asked and not (found.tree.wanted or found.tree.children):
         remarks.append("none of the sources is there; the bundle will record that and nothing else")
+    return (*remarks, *remarks_on_sets(selection, found.avoided))
+
+
+def remarks_on_sets(selection: Selection, avoided: Sequence[bytes]) -> list[str]:
+    """What the user should know of the sets that were asked for, on this file system.
+
+    :param avoided: the mounts that their patterns did not look into.
+    """
+    remarks = []
     absent = [lost for _, lost in selection.unresolved if lost.why == sets.NOT_INSTALLED]
     if absent:
         remarks.append(
@@ -110,9 +119,9 @@ def _remarks(found: Sources, selection: Selection) -> tuple[str, ...]:
     remarks += [
         f"the sets do not look into {metadata.text(path)}, which is another machine's; name it to"
         " collect it"
-        for path in found.avoided[:20]
+        for path in avoided[:20]
     ]
-    return tuple(remarks)
+    return remarks
 
 
 def _against_destination(plan: Plan, all_mounts: Mapping[bytes, Mount]) -> Plan:

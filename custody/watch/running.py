@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from custody import collect, durable, entering
+from custody import collect, durable, entering, sets
 from custody.acquire import mounts, sources
 from custody.acquire.metadata import Accounts
 from custody.acquire.rules import Rules
 from custody.acquire.sources import Sources
 from custody.acquire.survey import Survey
-from custody.collect import Collected, Destination, Plan, Request
+from custody.collect import Collected, Destination, Plan, Request, rooted
 from custody.collect.destination import identities
 from custody.errors import CustodyError, StorageError
 from custody.keeping import Keeper
@@ -100,6 +100,8 @@ class Watch:
         self._is_cut = False  # more is there than one bundle was to have
         self._patience = _WAIT_SECONDS
         self._sources: Sources | None = None
+        self._chosen = sets.choose(request.sets)
+        self._selection = sets.NOTHING
         self._clock = time.time() - time.monotonic()
         self._pass_took = self._next_pass = 0.0
         self._next_seal = self._quiet_since = time.monotonic()
@@ -188,8 +190,7 @@ class Watch:
     def _pass(self, passes: Passes) -> None:
         begun = time.monotonic()
         try:
-            found = sources.resolve(self.request.sources)
-            self._sources = found
+            found = self._sources = self._resolve()
             passes.run(found, self._rules(found))
             self._listen(directories_of(found))
         except OSError as err:  # such as too many open files: the next pass may be luckier
@@ -197,6 +198,14 @@ class Watch:
             self.told.trouble(_said(err, "look at", "the sources"))
         self._pass_took = time.monotonic() - begun
         self._next_pass = begun + self.settings.every
+
+    def _resolve(self) -> Sources:
+        """The sources of this moment: what sets name is looked for anew, in new homes too."""
+        if not self._chosen:
+            return sources.resolve(self.request.sources)
+        image = rooted.image(self.request, None)
+        self._selection = sets.select(self._chosen, image)
+        return sources.resolve(self.request.sources, self._selection.wanted, image)
 
     def _listen(self, directories: dict[bytes, bool]) -> None:
         before = self._hints.trouble
@@ -339,8 +348,9 @@ class Watch:
             staging=_STAGING,
         )  # fmt: skip
         return Plan(
-            self.request, destination, found, self._rules(found), self.accounts, Survey(), "", ()
-        )
+            self.request, destination, found, self._rules(found), self.accounts, Survey(), "", (),
+            self._selection,
+        )  # fmt: skip
 
     def _write_notes(self) -> None:
         try:

@@ -38,7 +38,12 @@ in a home.
 Definitions of ForensicArtifacts add to that where the package `artifacts` is installed
 (`pip install custody[sets]`) or the program carries a frozen copy. They are read as data. Commands
 in them are never run, and a variable other than the one above is not resolved: both are recorded.
-No set takes password hashes (`/etc/shadow`) or private keys.
+No set takes password hashes (`/etc/shadow`) or private keys, and `collect` leaves out the key that
+seals a journal (`fss` beside it), wherever that lies.
+
+`custody watch --set NAME` follows what a set names, looked for anew at every pass, so that what
+comes later is followed too. Files that are written over instead of appended to are no logs
+(docs/watching.md): leave them out with `--exclude '*.journal' --exclude lastlog`.
 
 """
 FOOT = """\
