@@ -214,7 +214,10 @@ def verify(
     tile, signature and the root agree, and it only grew.  10: something differs.  11: a key that
     would be needed is not in the trust folder.
     """
+    from dataclasses import replace
+
     from custody import certifying
+    from custody.findings import Finding
     from custody.identity import trust as store
     from custody.ledger.believed import by_trust
     from custody.ledger.check import check
@@ -225,8 +228,7 @@ def verify(
     memory = ledger_where.memory()
     dated = _dated(place, believed)
     after = certifying.believe_ledger(believed, place.reader, dated)
-    for where, text in after.said:
-        console.remark(f"{where}: {text}")
+    said = tuple(Finding(where, "", "", text) for where, text in after.said)
     with console.Progress("checking the ledger") as progress:
         report = check(
             place.reader.directory,
@@ -240,7 +242,7 @@ def verify(
             workers=_cores(),
         )
     ledger_where.tell_troubles(memory)
-    _show_report(report)
+    _show_report(replace(report, remarks=(*said, *report.remarks)))
     return _EXITS[report.verdict]
 
 

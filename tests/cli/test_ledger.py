@@ -274,6 +274,20 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
+def test_verify_says_in_both_forms_what_it_does_not_believe_of_keys(
+    custody: Any, desk: Desk
+) -> None:
+    """The JSON document leaves out nothing that the text has."""
+    desk.append(desk.entry("key-added", START))
+    told = custody("ledger", "verify", "--case", desk.directory, exit_code=0)
+    assert "entry 1: what it says of a key is not believed" in told.stderr
+    done = custody("ledger", "verify", "--case", desk.directory, "--json", exit_code=0)
+    remarks = json.loads(done.stdout)["remarks"]
+    assert [item["path"] for item in remarks if "not believed" in item["message"]] == [
+        "ledger: entry 1"
+    ]
+
+
 def test_verify_names_a_changed_file(custody: Any, desk: Desk) -> None:
     """A changed byte is a finding with its path, and exit 10."""
     desk.note(2)
