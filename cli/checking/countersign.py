@@ -13,7 +13,7 @@ import typer
 
 from custody.cli import exit_codes
 from custody.cli.frame import Verb
-from custody.cli.given import bundles, ledger_where, options
+from custody.cli.given import believing, bundles, ledger_where, options
 from custody.cli.terminal import console
 from custody.errors import TrustError, UsageError
 
@@ -75,7 +75,6 @@ def countersign(
     desk adds it with --from and --case, which enters it.
     """
     from custody import clock
-    from custody.identity import trust as store
     from custody.verify import kind_of, verify_bundle
 
     options.plain_text("--comment", comment)
@@ -88,11 +87,8 @@ def countersign(
         there = shlex.quote(str(bundle / "bundles"))
         hint = f"custody countersign {there}/BUNDLE --case {shlex.quote(str(bundle))}"
         raise UsageError("countersign", bundle, "one bundle is signed, not a case", hint=hint)
-    folder = options.trust_directory(trust)
-    believed = store.load(folder)
-    for text in signer or []:
-        believed = believed.with_signer(text)
-    named = [store.Trust().with_signer(text).signers[0].fingerprint for text in signer or []]
+    believed = believing.believed(trust, signer)
+    named = believing.fingerprints(signer)
     desk = _desk(bundle, key, passphrase_file, passphrase_fd) if in_case else None
     if desk is None:
         _refuse_behind(bundle)

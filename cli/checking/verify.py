@@ -11,14 +11,13 @@ import typer
 
 from custody.cli import exit_codes
 from custody.cli.frame import Verb
-from custody.cli.given import bundles, ledger_where, options
+from custody.cli.given import believing, bundles, ledger_where, options
 from custody.cli.terminal import clocks, console, figures
 from custody.errors import UsageError
 
 from . import verify_proof
 
 if TYPE_CHECKING:
-    from custody.identity.trust import Trust
     from custody.verify import Check, Verification
 
 app = Verb("Check a bundle or a whole case, and say what was found.")
@@ -80,7 +79,7 @@ def verify(
 
     what = _what(path)
     digest = None if expect is None else read_fingerprint(expect)
-    believed = _trust(trust, signer or [], log or [])
+    believed = believing.believed(trust, signer, log)
     if os.path.isfile(what):  # False, and told later, for what may not be looked at
         if digest is not None:
             raise UsageError("read the command line", "--expect", "a proof has no statement")
@@ -95,7 +94,7 @@ def verify(
                 what,
                 believed,
                 expect=digest,
-                named=_fingerprints(signer or []),
+                named=believing.fingerprints(signer),
                 memory=memory,
                 given=given,
                 now=clock.now(),
@@ -124,29 +123,6 @@ def _what(path: Path | None) -> Path:
         hint = f"custody verify {shlex.quote(str(path))}"
         raise UsageError("verify", None, "both PATH and --case are named", hint=hint)
     return found
-
-
-def _trust(option: Path | None, signers: list[str], logs: list[str]) -> Trust:
-    from custody.formats.vkey import ED25519
-    from custody.identity import trust as store
-
-    believed = store.load(options.trust_directory(option))
-    for text in signers:
-        believed = believed.with_signer(text)
-    for text in logs:
-        key = options.verifier_key(text)
-        if key.kind != ED25519:
-            raise UsageError(
-                "read the command line", "--log", "a ledger's key is Ed25519, type 0x01"
-            )
-        believed = believed.with_log(key)
-    return believed
-
-
-def _fingerprints(signers: list[str]) -> list[str]:
-    from custody.identity.trust import Trust
-
-    return [Trust().with_signer(text).signers[0].fingerprint for text in signers]
 
 
 def _show(found: Verification) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from custody.cli.frame import Verb
-from custody.cli.given import options
+from custody.cli.given import event_options, options
 
 if TYPE_CHECKING:
     from custody.case import Case
@@ -38,7 +38,6 @@ EndOption = Annotated[
     str, typer.Option("--on", metavar="DATE", help="The day it ended.", show_default=False)
 ]
 OfficerOption = Annotated[str, typer.Option(metavar="TEXT", help="The officer who asks.")]
-CommentOption = Annotated[str, typer.Option(metavar="TEXT", help="A word on it.")]
 
 
 @app.command()
@@ -48,7 +47,7 @@ def place(
     form: FormOption,
     on: OnOption,
     officer: OfficerOption = "",
-    comment: CommentOption = "",
+    comment: event_options.CommentOption = "",
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,
@@ -86,7 +85,7 @@ def place(
 @app.command()
 def lift(
     on: EndOption,
-    comment: CommentOption = "",
+    comment: event_options.CommentOption = "",
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,

@@ -27,8 +27,6 @@ ItemArgument = Annotated[
         show_default=False,
     ),
 ]
-PlaceOption = Annotated[str, typer.Option(metavar="TEXT", help="Where it was done.")]
-CommentOption = Annotated[str, typer.Option(metavar="TEXT", help="A word on it.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from custody.cli import exit_codes
 from custody.cli.terminal import console
 from custody.errors import ExistsError, UsageError
 
-from . import ledger_where, options
+from . import believing, ledger_where, options
 
 if TYPE_CHECKING:
     from custody.forms.gathering import Gathered, Source, Verifier
@@ -125,38 +125,16 @@ def _refuse(out: Path | None, bundle: Path, source: Source | None) -> None:
 def _verifier(whose: Whose) -> Verifier:
     from custody import clock
     from custody.forms.gathering import Verifier
-    from custody.identity import trust as store
     from custody.identity.trust import read_fingerprint
 
-    signers = whose.signer or []
-    believed = store.load(options.trust_directory(whose.trust))
-    for text in signers:
-        believed = believed.with_signer(text)
-    for text in whose.log or []:
-        believed = believed.with_log(_log_key(text))
     return Verifier(
-        trust=believed,
+        trust=believing.believed(whose.trust, whose.signer, whose.log),
         now=clock.now(),
         expect=None if whose.expect is None else read_fingerprint(whose.expect),
-        named=[_fingerprint(text) for text in signers],
+        named=believing.fingerprints(whose.signer),
         memory=ledger_where.memory(),
         given=[ledger_where.given_checkpoint(file) for file in whose.checkpoint or []],
     )
-
-
-def _log_key(text: str) -> Any:
-    from custody.formats.vkey import ED25519
-
-    key = options.verifier_key(text)
-    if key.kind != ED25519:
-        raise UsageError("read the command line", "--log", "a ledger's key is Ed25519, type 0x01")
-    return key
-
-
-def _fingerprint(text: str) -> str:
-    from custody.identity.trust import Trust
-
-    return Trust().with_signer(text).signers[0].fingerprint
 
 
 def _give(name: str, facts: Mapping[str, Any], out: Path | None, more: Mapping[str, Any]) -> int:

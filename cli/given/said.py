@@ -74,5 +74,5 @@ def moment(option: str, text: str, now: datetime) -> datetime:
 
 
 def seconds_meant(text: str) -> int:
-    """How many seconds a time that :func:`moment` read may mean: all 60, if it ends with minutes."""
+    """How many seconds a time that :func:`moment` read may mean: 60, if it ends with minutes."""
     return 60 if _TO_THE_MINUTE.search(text) else 1

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from custody.cli.frame import Verb
-from custody.cli.given import about, options
+from custody.cli.given import about, event_options, options
 from custody.errors import UsageError
 
 app = Verb("Enter that somebody opened an item, and why.")
@@ -17,7 +17,6 @@ _EVENT = "accessed"
 PurposeOption = Annotated[
     str, typer.Option(metavar="TEXT", help="What it was opened for.", show_default=False)
 ]
-AuthorityOption = Annotated[str, typer.Option(metavar="TEXT", help="On whose authority.")]
 MethodOption = Annotated[
     str, typer.Option(metavar="TEXT", help="How: a read-only mount, a copy of it, a viewer.")
 ]
@@ -35,13 +34,13 @@ UntilOption = Annotated[str, typer.Option("--until", metavar="TIME", help="When 
 def access(
     item: about.ItemArgument,
     purpose: PurposeOption,
-    authority: AuthorityOption = "",
+    authority: event_options.AuthorityOption = "",
     method: MethodOption = "",
     person: PersonOption = "",
     began: FromOption = "",
     ended: UntilOption = "",
-    place: about.PlaceOption = "",
-    comment: about.CommentOption = "",
+    place: event_options.PlaceOption = "",
+    comment: event_options.CommentOption = "",
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,

@@ -11,7 +11,7 @@ import typer
 
 from custody.cli import exit_codes
 from custody.cli.frame import Verb
-from custody.cli.given import bundles, options
+from custody.cli.given import believing, bundles, event_options, options
 from custody.cli.terminal import console, figures
 from custody.errors import UsageError
 
@@ -31,7 +31,6 @@ DestArgument = Annotated[
     Path, typer.Argument(metavar="DEST", help="The directory to put the copy in.")
 ]
 PurposeOption = Annotated[str, typer.Option(metavar="TEXT", help="What the copy is for.")]
-AuthorityOption = Annotated[str, typer.Option(metavar="TEXT", help="On whose authority.")]
 PlaceOption = Annotated[str, typer.Option(metavar="TEXT", help="Where it is made.")]
 
 
@@ -40,7 +39,7 @@ def copy(
     bundle: bundles.BundleArgument,
     dest: DestArgument,
     purpose: PurposeOption = "",
-    authority: AuthorityOption = "",
+    authority: event_options.AuthorityOption = "",
     place: PlaceOption = "",
     with_attachments: options.AttachmentsOption = False,
     signer: options.BelievedOption = None,
@@ -56,7 +55,6 @@ def copy(
     that ledger and numbered: C1, C2, and so on.
     """
     from custody import clock
-    from custody.identity import trust as store
     from custody.transfer import copying
     from custody.verify import verify_bundle
 
@@ -65,9 +63,7 @@ def copy(
         "authority": options.plain_text("--authority", authority),
         "place": options.plain_text("--place", place),
     }
-    believed = store.load(options.trust_directory(trust))
-    for text in signer or []:
-        believed = believed.with_signer(text)
+    believed = believing.believed(trust, signer)
     bundle = bundles.located(bundle)
     keeper = _keeper(bundle, dest, key, passphrase_file, passphrase_fd)
     plan = copying.prepare(bundle, dest, attachments=with_attachments)

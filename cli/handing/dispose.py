@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from custody.cli.frame import Verb
-from custody.cli.given import about, ledger_where, options
+from custody.cli.given import about, event_options, ledger_where, options
 from custody.cli.terminal import console
 from custody.errors import UsageError
 
@@ -50,8 +50,8 @@ def dispose(
     witness: WitnessOption = "",
     to: ToOption = "",
     at: AtOption = "",
-    place: about.PlaceOption = "",
-    comment: about.CommentOption = "",
+    place: event_options.PlaceOption = "",
+    comment: event_options.CommentOption = "",
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,

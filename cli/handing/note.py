@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from custody.cli.frame import Verb
-from custody.cli.given import about, options
+from custody.cli.given import about, event_options, options
 
 app = Verb("Enter a note about an item.")
 
@@ -22,7 +22,7 @@ TextArgument = Annotated[
 def note(
     item: about.ItemArgument,
     text: TextArgument,
-    place: about.PlaceOption = "",
+    place: event_options.PlaceOption = "",
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,
     passphrase_fd: options.PassphraseFdOption = None,

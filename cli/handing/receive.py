@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from custody.cli.frame import Verb
-from custody.cli.given import options, said
+from custody.cli.given import event_options, options, said
 from custody.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ ReleaseOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the receipt here.")
 ]
-ViaOption = Annotated[str, typer.Option(metavar="TEXT", help="By hand, by which carrier.")]
-PlaceOption = Annotated[str, typer.Option(metavar="TEXT", help="Where it changes hands.")]
-AuthorityOption = Annotated[str, typer.Option(metavar="TEXT", help="On whose authority.")]
-CommentOption = Annotated[str, typer.Option(metavar="TEXT", help="A word on it.")]
 NumberOption = Annotated[
     str, typer.Option("--evidence-number", metavar="N", help="The number it has from now on.")
 ]
@@ -71,10 +67,10 @@ def receive(
     giver: FromOption = "",
     release: ReleaseOption = None,
     output: OutOption = None,
-    via: ViaOption = "",
-    place: PlaceOption = "",
-    authority: AuthorityOption = "",
-    comment: CommentOption = "",
+    via: event_options.ViaOption = "",
+    place: event_options.HandedPlaceOption = "",
+    authority: event_options.AuthorityOption = "",
+    comment: event_options.CommentOption = "",
     evidence_number: NumberOption = "",
     fingerprint: FingerprintOption = None,
     copy: CopyOption = "",

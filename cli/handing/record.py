@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from custody.cli.frame import Verb
-from custody.cli.given import options, said
+from custody.cli.given import event_options, options, said
 from custody.cli.terminal import console
 from custody.errors import FormatError, InputError, NotFoundError, UsageError
 
@@ -36,8 +36,6 @@ AtOption = Annotated[
 RefuseOption = Annotated[
     str, typer.Option("--refuse", metavar="REASON", help="The paper says that it is not taken.")
 ]
-PlaceOption = Annotated[str, typer.Option(metavar="TEXT", help="Where it changed hands.")]
-CommentOption = Annotated[str, typer.Option(metavar="TEXT", help="A word on it.")]
 
 
 @app.command()
@@ -47,8 +45,8 @@ def record(
     received_by: ByOption = "",
     at: AtOption = "",
     refuse: RefuseOption = "",
-    place: PlaceOption = "",
-    comment: CommentOption = "",
+    place: event_options.HandedPlaceOption = "",
+    comment: event_options.CommentOption = "",
     trust: options.TrustOption = None,
     key: options.KeyOption = None,
     passphrase_file: options.PassphraseFileOption = None,

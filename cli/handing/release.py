@@ -12,7 +12,7 @@ import typer
 
 from custody.cli import exit_codes
 from custody.cli.frame import Verb
-from custody.cli.given import bundles, options, said
+from custody.cli.given import believing, bundles, event_options, options, said
 from custody.cli.terminal import console, figures
 from custody.errors import NotFoundError, UsageError
 
@@ -53,10 +53,7 @@ OriginalOption = Annotated[bool, typer.Option("--original", help="The original i
 ToKeyOption = Annotated[
     str, typer.Option("--to-key", metavar="VKEY", help="The key that is to sign for it.")
 ]
-ViaOption = Annotated[str, typer.Option(metavar="TEXT", help="By hand, by which carrier.")]
 TrackingOption = Annotated[str, typer.Option(metavar="TEXT", help="The carrier's number.")]
-PlaceOption = Annotated[str, typer.Option(metavar="TEXT", help="Where it changes hands.")]
-CommentOption = Annotated[str, typer.Option(metavar="TEXT", help="A word on it.")]
 ExpiresOption = Annotated[
     str, typer.Option(metavar="TIME", help="Nobody is to sign for it after this.")
 ]
@@ -72,10 +69,10 @@ def release(
     copy: CopyOption = "",
     original: OriginalOption = False,
     to_key: ToKeyOption = "",
-    via: ViaOption = "",
+    via: event_options.ViaOption = "",
     tracking: TrackingOption = "",
-    place: PlaceOption = "",
-    comment: CommentOption = "",
+    place: event_options.HandedPlaceOption = "",
+    comment: event_options.CommentOption = "",
     expires: ExpiresOption = "",
     with_attachments: options.AttachmentsOption = False,
     signer: options.BelievedOption = None,
@@ -90,7 +87,6 @@ def release(
     beside it, for whoever receives it to sign for (custody receive).
     """
     from custody.cli.given import desk, passphrase
-    from custody.identity import trust as store
     from custody.transfer.release import Terms
 
     person = said.person("--to", to)
@@ -109,9 +105,7 @@ def release(
     terms = Terms(person, words, tracked, _until(expires), with_attachments)
     why = ["--to", to, "--purpose", purpose, "--authority", authority]
     _require_choice(bundle, copy_to, copy, why, original=original)
-    believed = store.load(options.trust_directory(trust))
-    for text in signer or []:
-        believed = believed.with_signer(text)
+    believed = believing.believed(trust, signer)
     keeper = desk.ready("release BUNDLE", key, passphrase.source(passphrase_file, passphrase_fd))
     if not copy:
         bundle = bundles.located(bundle)

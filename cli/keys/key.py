@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from custody.cli.frame import Verb
-from custody.cli.given import options
+from custody.cli.given import event_options, options
 from custody.cli.terminal import console, moments
 from custody.errors import UsageError
 from custody.formats.vkey import ECDSA, VerifierKey
@@ -30,8 +30,6 @@ ShownArgument = Annotated[
     str, typer.Argument(metavar="NAME|VKEY", help="One of your keys, or any verifier key.")
 ]
 PersonOption = Annotated[str, typer.Option(metavar="TEXT", help="Whose key it is.")]
-TitleOption = Annotated[str, typer.Option(metavar="TEXT", help="That person's title.")]
-OrganizationOption = Annotated[str, typer.Option(metavar="TEXT", help="Whom they work for.")]
 NoPassphraseOption = Annotated[
     bool, typer.Option("--no-passphrase", help="Leave the key unencrypted. Think twice.")
 ]
@@ -64,8 +62,8 @@ ValidOption = Annotated[
 def new(
     name: NameArgument,
     person: PersonOption = "",
-    title: TitleOption = "",
-    organization: OrganizationOption = "",
+    title: event_options.TitleOption = "",
+    organization: event_options.OrganizationOption = "",
     role: RoleOption = "collector",
     for_host: ForHostOption = False,
     valid: ValidOption = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from custody.cli.frame import Verb
-from custody.cli.given import options
+from custody.cli.given import event_options, options
 from custody.cli.terminal import console, moments
 from custody.errors import FormatError, InputError, NotFoundError
 
@@ -39,8 +39,6 @@ RoleOption = Annotated[
     str,
     typer.Option(metavar="ROLE", help="collector, examiner, desk or auditor.", show_default=True),
 ]
-OrganizationOption = Annotated[str, typer.Option(metavar="TEXT", help="Whom they work for.")]
-TitleOption = Annotated[str, typer.Option(metavar="TEXT", help="That person's title.")]
 FromOption = Annotated[
     str | None, typer.Option(metavar="TIME", help="Valid from: 2026-11-22T03:14:05Z.")
 ]
@@ -60,8 +58,8 @@ def signer(
     key: SignerArgument,
     name: PersonOption = "",
     role: RoleOption = "collector",
-    organization: OrganizationOption = "",
-    title: TitleOption = "",
+    organization: event_options.OrganizationOption = "",
+    title: event_options.TitleOption = "",
     valid_from: FromOption = None,
     valid_until: UntilOption = None,
     trust: options.TrustOption = None,
