@@ -1,27 +1,35 @@
 """Later receipts: a bundle that was entered early is given a better one, and keeps the first.
 
 A receipt proves the bundle's statement under one checkpoint.  A later checkpoint, cosigned by
-witnesses, says more.  Receipts are added beside each other; only one of the very same tree is
-replaced, by the same with more signatures.
+witnesses, says more; and so does one that was stamped: its token goes along in the receipt, so
+that a bundle which travels alone has its time.  Receipts are added beside each other; only one of
+the very same tree is replaced, by the same with more signatures or with a stamp.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from custody import durable, reading
 from custody.bundle import layout
+from custody.case import Case
 from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError
 from custody.formats import dsse
+from custody.formats.note import LARGEST_NOTE
+from custody.identity.trust import Anchor
 from custody.ledger import checkpoint as checkpoints
 from custody.ledger import history, proof
 from custody.ledger.judge import Judgement, judge_witnessed
 from custody.ledger.policy import Policy
 from custody.ledger.proof import Proof
 from custody.ledger.reader import LedgerReader
+from custody.stamping import bounds, places
+from custody.stamping.bounds import LedgerStamp
+
+_MOST_TOKEN = 64 << 10  # so that it fits into a receipt, as text
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,63 @@ def give(bundle: Path, ledger: LedgerReader, policy: Policy, staging: Path | Non
     return Given(path, index, tree.size, is_new, judgement)
 
 
+def give_dated(
+    bundle: Path, case: Case, anchors: Iterable[Anchor], staging: Path | None
+) -> list[Path]:
+    """Give the bundle at *bundle* receipts under checkpoints of its case that were stamped.
+
+    Of the stamps that are believed under *anchors* and cover its entry, the earliest, which dates
+    it best, and the one whose authority's certificate ends last, which holds the longest.
+
+    :param staging: as for :func:`give`.
+    :returns: those that are new; none where the statement itself is no entry, or nothing was
+        stamped since.
+    :raises DifferenceError: if the bundle would lead us elsewhere by a link.
+    :raises StorageError: if one could not be written.
+    """
+    statement, ledger = _statement(bundle), case.ledger
+    origin = ledger.checkpoint().checkpoint.origin
+    index = _index(ledger, statement, list(_receipts(bundle, origin)))
+    if index is None:
+        return []
+    folder = bundle / layout.RECEIPTS
+    if any(each.is_symlink() for each in (bundle, folder.parent, folder)):
+        raise DifferenceError("give receipt", folder, "a link where a directory should be")
+    found = []
+    for stamp in _chosen(bounds.read(case.directory, ledger, tuple(anchors)).stamps, index):
+        stem = stamp.name.removesuffix(places.TOKEN)
+        published = reading.read_beneath(case.directory, stem + places.CHECKPOINT, LARGEST_NOTE)
+        hashes = tuple(ledger.prove_inclusion(index, stamp.size))
+        data = proof.dump(Proof(index, hashes, published, stamp.token.data))
+        path = folder / layout.receipt_name(origin, stamp.size)
+        durable.ensure_directory(folder)
+        if _add_stamp(path, data, staging):
+            found.append(path)
+    return found
+
+
+def _chosen(stamps: Iterable[LedgerStamp], index: int) -> list[LedgerStamp]:
+    above = [each for each in stamps if each.size > index and len(each.token.data) <= _MOST_TOKEN]
+    if not above:
+        return []
+    longest = max(above, key=lambda each: each.opinion.ends or each.token.moment)
+    first = min(above, key=lambda each: each.token.latest)
+    return [longest] if first.size == longest.size else [first, longest]
+
+
+def _add_stamp(path: Path, data: bytes, staging: Path | None) -> bool:
+    """Put a stamped receipt there, or its stamp into the one that is; False if that has one."""
+    if not os.path.lexists(path):
+        durable.create(path, data)
+        return True
+    before, new = proof.load(reading.read_regular(path, layout.LARGEST_RECEIPT)), proof.load(data)
+    texts = [checkpoints.load_signed(each.checkpoint)[0].text for each in (before, new)]
+    if before.extra or texts[0] != texts[1]:
+        return False
+    durable.replace(path, proof.dump(replace(before, extra=new.extra)), staging)
+    return True
+
+
 def _statement(bundle: Path) -> bytes:
     try:
         return reading.read_beneath(bundle, layout.STATEMENT, dsse.LARGEST_ENVELOPE)
@@ -114,6 +179,7 @@ def _write(path: Path, data: bytes, staging: Path | None) -> bool:
         durable.create(path, data)
         return True
     before = reading.read_regular(path, layout.LARGEST_RECEIPT)
+    data = _with_stamp(before, data)
     if before == data:
         return False
     if not _is_more(before, data):
@@ -121,6 +187,11 @@ def _write(path: Path, data: bytes, staging: Path | None) -> bool:
         raise DifferenceError("give receipt", path, why, hint="custody verify judges it")
     durable.replace(path, data, staging)
     return True
+
+
+def _with_stamp(before: bytes, after: bytes) -> bytes:
+    """The new receipt, with the stamp that the old one has."""
+    return proof.dump(replace(proof.load(after), extra=proof.load(before).extra))
 
 
 def _is_more(before: bytes, after: bytes) -> bool:

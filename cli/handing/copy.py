@@ -11,7 +11,7 @@ import typer
 
 from custody.cli import exit_codes
 from custody.cli.frame import Verb
-from custody.cli.given import believing, bundles, event_options, options
+from custody.cli.given import believing, bundles, dated, event_options, options
 from custody.cli.terminal import console, figures
 from custody.errors import UsageError
 
@@ -66,6 +66,8 @@ def copy(
     believed = believing.believed(trust, signer)
     bundle = bundles.located(bundle)
     keeper = _keeper(bundle, dest, key, passphrase_file, passphrase_fd)
+    if keeper is not None:
+        dated.receipts(bundle, keeper.case, believed)
     plan = copying.prepare(bundle, dest, attachments=with_attachments)
     if plan.same_device:
         console.warning("the copy is on the same device as the original; one failure takes both")

@@ -12,7 +12,7 @@ import typer
 
 from custody.cli import exit_codes
 from custody.cli.frame import Verb
-from custody.cli.given import believing, bundles, event_options, options, said
+from custody.cli.given import believing, bundles, dated, event_options, options, said
 from custody.cli.terminal import console, figures
 from custody.errors import NotFoundError, UsageError
 
@@ -173,6 +173,7 @@ def _made(keeper: Desk, bundle: Path, dest: Path, believed: Trust, terms: Terms)
     from custody.transfer import release as workflow
 
     _require_in_case(keeper, bundle)
+    dated.receipts(bundle, keeper.case, believed)
     plan = copying.prepare(bundle, dest, attachments=terms.with_attachments)
     if plan.same_device:
         console.warning("the copy is on the same device as the original; one failure takes both")
@@ -201,6 +202,7 @@ def _existing(keeper: Desk, path: Path, what: str, believed: Trust, terms: Terms
     is_original = what == handover.ORIGINAL
     if is_original:
         _require_in_case(keeper, path)
+        dated.receipts(path, keeper.case, believed)
     else:
         _require_copy(keeper, path)
     path = Path(os.path.abspath(path))

@@ -28,14 +28,15 @@ def receipt(
 
     It is one under the ledger's present checkpoint, beside those that the bundle has.
 
-    Worth it once witnesses have signed: custody ledger witness ask.  BUNDLE may be a copy that
-    lies elsewhere.
+    Worth it once witnesses have signed: custody ledger witness ask.  Where the ledger's checkpoint
+    was time-stamped, a receipt under that one carries the stamp.  BUNDLE may be a copy that lies
+    elsewhere.
     """
     from custody import receipting
     from custody.identity import trust as store
 
     place = ledger_where.find("ledger receipt BUNDLE", ledger)
-    policy = store.load(options.trust_directory(trust)).policy
+    believed = store.load(options.trust_directory(trust))
     staging = None
     if place.case is not None and not bundle.exists() and bundle.name == str(bundle):
         bundle = place.case.bundles / bundle
@@ -44,7 +45,12 @@ def receipt(
         if place.case is not None:
             stack.enter_context(place.case.locked(options.wait_seconds(_WAIT_SECONDS)))
         stack.enter_context(ledger_where.damage())
-        given = receipting.give(bundle, place.reader, policy, staging)
+        given = receipting.give(bundle, place.reader, believed.policy, staging)
+        stamped = (
+            []
+            if place.case is None
+            else receipting.give_dated(bundle, place.case, believed.anchors, staging)
+        )
     if console.mode().json:
         document = {
             "path": str(given.path),
@@ -54,11 +60,14 @@ def receipt(
             "verdict": given.judgement.verdict,
             "detail": given.judgement.detail,
             "cosigned": ledger_where.cosigned(given.judgement.cosigned),
+            "stamped": [str(path) for path in stamped],
         }
         console.result_json("ledger-receipt", document)
         return
     console.result("receipt  ", given.path)
     console.result(f"entry    {given.index} of {given.size}")
     console.result("signed   ", given.judgement.detail)
+    for path in stamped:
+        console.result("stamped  ", path)
     if not given.is_new:
         console.remark("nothing to do: the bundle has this very receipt already")

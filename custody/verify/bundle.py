@@ -115,7 +115,7 @@ def verify_bundle(
     listed = inside.additions.get(layout.RECEIPTS, [])
     proved = receipts.check(path, listed, data, sealed, trust, docket)  # (11)
     clocks = stamps.settle(
-        sealed, signer, trust, tokens, proved.witnessed, ledger, docket, now
+        sealed, signer, trust, tokens, proved.witnessed, proved.stamps, ledger, docket, now
     )  # (9) (10)
     seal.check_expected(data, expect, docket)  # (12)
     additions.check(path, inside, found.pinned, trust, docket, tokens.latest)  # (13)

@@ -14,6 +14,7 @@ from custody.ledger import merkle, proof
 from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.receipt import ReceiptResult, verify_receipt
 from custody.verify import clocks
+from custody.verify.carried import Stamp, in_receipt
 from custody.verify.clocks import Clocks
 from custody.verify.docket import Docket
 from custody.verify.seal import Sealed, ledger_of
@@ -23,10 +24,14 @@ RECEIPTS = 11
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """What receipts show: the *trees* in which the statement is, and when witnesses saw them."""
+    """What receipts show: the *trees* in which the statement is, and when witnesses saw them.
+
+    :ivar stamps: over the checkpoints of receipts that add up, whoever keeps their log.
+    """
 
     trees: tuple[Checkpoint, ...]
     witnessed: tuple[Clocks, ...]
+    stamps: tuple[Stamp, ...] = ()
 
 
 def check(
@@ -47,11 +52,17 @@ def check(
     proved: dict[Checkpoint, str] = {}
     seen: list[Clocks] = []
     open_questions: list[str] = []
+    stamps: list[Stamp] = []
     for name in names:
         path = f"{layout.RECEIPTS}/{name}"
-        result = _read(bag, path, data, before, trust, docket)
+        receipt = _bytes(bag, path, data, docket)
+        if receipt is None or data is None:
+            continue
+        stamp = in_receipt(path, receipt, trust, docket)  # (10)
+        result = _one(path, receipt, data, before, trust, docket)
         if result is None or result.checkpoint is None:
             continue
+        stamps += [] if stamp is None else [stamp]
         if result.verdict == "ok":
             proved[result.checkpoint] = result.detail
             seen.append(clocks.witnessed(result.cosigned, trust.policy))
@@ -59,7 +70,7 @@ def check(
             open_questions.append(f"{path}: {result.detail}")
             docket.remark(path, result.detail)
     _settle(before, proved, open_questions, trust, docket)
-    return Proved(tuple(proved), tuple(seen))
+    return Proved(tuple(proved), tuple(seen), tuple(stamps))
 
 
 def _settle(
@@ -86,14 +97,7 @@ def _settle(
         docket.left(RECEIPTS, "there is none, and the statement names no ledger", required=False)
 
 
-def _read(
-    bag: Path,
-    path: str,
-    entry: bytes | None,
-    before: Checkpoint | None,
-    trust: Trust,
-    docket: Docket,
-) -> ReceiptResult | None:
+def _bytes(bag: Path, path: str, entry: bytes | None, docket: Docket) -> bytes | None:
     try:
         receipt = reading.read_beneath(bag, path, layout.LARGEST_RECEIPT)
     except CustodyError as err:
@@ -102,7 +106,7 @@ def _read(
     if entry is None:
         docket.remark(path, "there is no statement that it could prove")
         return None
-    return _one(path, receipt, entry, before, trust, docket)
+    return receipt
 
 
 def _one(

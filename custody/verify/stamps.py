@@ -24,10 +24,11 @@ from custody.formats import dsse
 from custody.identity import moments
 from custody.identity.signers import TrustedSigner
 from custody.identity.trust import Trust
-from custody.stamping import opinion, places
+from custody.stamping import places
 from custody.stamping import token as tokens
 from custody.stamping.opinion import Opinion
 from custody.stamping.token import Token
+from custody.verify.carried import Stamp, judged
 from custody.verify.clocks import Clocks, Reading, spelled
 from custody.verify.docket import Docket
 from custody.verify.layout import Inside
@@ -58,20 +59,6 @@ class Unledgered:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """A token that is believed."""
-
-    path: str
-    token: Token
-    opinion: Opinion
-
-    @property
-    def reading(self) -> Reading:
-        """What the authority's clock showed."""
-        return Reading(self.opinion.authority, self.token.moment, "signature", self.token.accuracy)
-
-
-@dataclass(frozen=True, slots=True)
 class Tokens:
     """What the tokens of a bundle came to.
 
@@ -96,21 +83,14 @@ def read(bag: Path, inside: Inside, sealed: Sealed | None, trust: Trust, docket:
         token, signature = _read(bag, path, signatures, docket)
         if token is None:
             continue
-        found = opinion.judge(token, trust.anchors)
-        if found.standing == "bad":
-            docket.found(TIME_STAMP, path, f"a good token by {found.authority}", found.why, _BAD)
-        elif found.standing == "unknown":
-            claimed = found.authority or "an authority"
-            docket.remark(path, f"a time stamp that claims to be by {claimed}: {found.why}")
+        found = judged(path, token, trust, docket)
+        if found.standing == "unknown":
             unknown.append(f"{path}: {found.why}")
-        else:
+        elif found.standing == "good":
             latest[signature] = min(token.latest, latest.get(signature, token.latest))
             if signature == signatures.own:
                 good.append(Stamp(path, token, found))
     return Tokens(tuple(good), tuple(unknown), latest)
-
-
-_BAD = "the time stamp is not as its authority would have made it"
 
 
 class _Signatures:
@@ -187,6 +167,7 @@ def settle(
     trust: Trust,
     found: Tokens,
     witnessed: Sequence[Clocks],
+    carried: Sequence[Stamp],
     ledger: Ledgered,
     docket: Docket,
     now: datetime,
@@ -194,12 +175,14 @@ def settle(
     """Checks 9 and 10, once receipts are known.
 
     :param witnessed: what witnesses say on the receipts that prove the statement.
+    :param carried: stamps over the checkpoints of those receipts.
     :param ledger: what the ledger of the case says, where the bundle lies in one.
     """
+    stamps = (*found.good, *carried)
     more = [*witnessed, *([] if sealed is None else [ledger.clocks(sealed.sha256)])]
     clocks = Clocks(
         None if sealed is None else sealed.event.time,
-        (*(stamp.reading for stamp in found.good), *_each(item.authority for item in more)),
+        _each([[stamp.reading for stamp in stamps], *(item.authority for item in more)]),
         _each(item.witness for item in more),
         _each(item.seen for item in more),
     )
@@ -208,7 +191,7 @@ def settle(
     else:
         _validity(sealed, signer, clocks, docket, now)
     _time_stamp(signer, trust, found, clocks, docket)
-    _remarks(found, clocks, ledger, docket, now)
+    _remarks(stamps, clocks, ledger, docket, now)
     return clocks
 
 
@@ -272,7 +255,7 @@ def _time_stamp(
 
 
 def _remarks(
-    found: Tokens, clocks: Clocks, ledger: Ledgered, docket: Docket, now: datetime
+    stamps: Sequence[Stamp], clocks: Clocks, ledger: Ledgered, docket: Docket, now: datetime
 ) -> None:
     """What changes no verdict: a clock that ran ahead, and stamps that are growing old."""
     first = clocks.first
@@ -282,10 +265,22 @@ def _remarks(
             f"the host's clock ran ahead of {first.name}'s by {spelled(clocks.ahead)}: the times"
             " that the host gives are at least that much too late",
         )
-    for stamp in found.good:
+    for stamp in stamps:
         ends = stamp.opinion.ends
         if ends is not None and ends < now and not ledger.covers(stamp.token.sha256, ends):
-            docket.remark(stamp.path, f"{ended(stamp.opinion)}; {UNCOVERED}")
+            docket.remark(stamp.path, f"{ended(stamp.opinion)}; {_lasting(stamps, ends, now)}")
+
+
+def _lasting(stamps: Sequence[Stamp], ends: datetime, now: datetime) -> str:
+    """What still holds where an authority's certificate ended: a later stamp, if there is one."""
+    for other in stamps:
+        its_end = other.opinion.ends
+        if other.token.latest < ends and (its_end is None or its_end >= now):
+            shown = clock.rfc3339(other.token.latest)
+            return (
+                f"a stamp of {other.opinion.authority} that still holds shows {shown} at the latest"
+            )
+    return UNCOVERED
 
 
 def hint(

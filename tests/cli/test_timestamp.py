@@ -451,6 +451,13 @@ def test_the_ledger_is_stamped(custody: Any, case: Path, logs: Path, authority: 
     found = verified(custody, case)
     assert (found["verdict"], found["checks"][7]["status"]) == ("ok", "ok")
     assert found["clocks"]["authority"][0]["of"] == "checkpoint"
+    (case.parent / "far").mkdir()
+    bundle = bundle_in(case / "bundles")
+    custody("copy", bundle, case.parent / "far", "--case", case, exit_code=0)
+    alone = verified(custody, case.parent / "far" / bundle.name)
+    assert [(each["of"], each["name"]) for each in alone["clocks"]["authority"]] == [
+        ("checkpoint", found["clocks"]["authority"][0]["name"])
+    ]
     assert not [remark for remark in found["remarks"] if "timestamps" in remark["path"]]
 
 
