@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 RELEASES = ("buster", "bullseye", "bookworm")  # the first that the mirror has
-BOUND = 420  # seconds
+BOUND = 180  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.skip(f"the mirror has none of {', '.join(RELEASES)}")
 
 
-@pytest.mark.full
+@pytest.mark.mirror
 def test_beside_an_old_c_library(old: Path, portable: Path) -> None:
     """It starts, collects and verifies beside a C library that is older than its own."""
     shutil.copytree(portable, old / "stick" / "custody")
