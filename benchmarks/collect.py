@@ -9,8 +9,6 @@ the other one is ``openssl dgst -sha256`` before and after ``cp -a``.  Needs roo
 
 from __future__ import annotations
 
-import argparse
-import os
 import shlex
 import sys
 import tempfile
@@ -86,24 +84,15 @@ def start_up(program: str, where: Path, rounds: int = 20) -> None:
 
 
 def main() -> None:
-    """Parse the arguments and run the sets."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--set", action="append", choices=SETS, dest="sets")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--work", type=Path, help="a directory on the disk to measure")
-    given = parser.parse_args()
+    """Run the sets."""
     program, bagit = timing.programs()
-    timing.say_where()
-    for name in given.sets or DEFAULT:
-        with tempfile.TemporaryDirectory(dir=given.work) as directory:
-            where = Path(directory)
-            os.environ["CUSTODY_HOME"] = str(where / "home")
-            timing.make(where / "source", SETS[name])
-            ways = commands(program, bagit, SETS[name])
-            if name.startswith(("million", "sparse")):  # memory is the question, not the race
-                ways = {key: ways[key] for key in ("custody collect", "custody verify")}
-            runs = timing.measure(ways, given.rounds, where)
-            timing.report(name, SETS[name], runs, RATIOS)
+    for name, where, rounds in timing.each_set(__doc__, SETS, DEFAULT):
+        timing.make(where / "source", SETS[name])
+        ways = commands(program, bagit, SETS[name])
+        if name.startswith(("million", "sparse")):  # memory is the question, not the race
+            ways = {key: ways[key] for key in ("custody collect", "custody verify")}
+        runs = timing.measure(ways, rounds, where)
+        timing.report(name, SETS[name], runs, RATIOS)
     with tempfile.TemporaryDirectory() as directory:
         start_up(program, Path(directory))
 

@@ -9,10 +9,7 @@ memory.  rsync, hashdeep and bagit.py are measured where they are installed.
 
 from __future__ import annotations
 
-import argparse
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import timing
@@ -70,23 +67,14 @@ def prepare(where: Path, program: str, bagit: str, data: DataSet, *, grown: bool
 
 
 def main() -> None:
-    """Parse the arguments and run the sets."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--set", action="append", choices=SETS, dest="sets")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--work", type=Path, help="a directory on the disk to measure")
-    given = parser.parse_args()
+    """Run the sets."""
     program, bagit = timing.programs()
-    timing.say_where()
-    for name in given.sets or DEFAULT:
+    for name, where, rounds in timing.each_set(__doc__, SETS, DEFAULT):
         data, grown = SETS[name], name == "grown"
-        with tempfile.TemporaryDirectory(dir=given.work) as directory:
-            where = Path(directory)
-            os.environ["CUSTODY_HOME"] = str(where / "home")
-            prepare(where, program, bagit, data, grown=grown)
-            ways = commands(program, bagit, data, grown=grown)
-            runs = timing.measure(ways, given.rounds, where)
-            timing.report(name, data, runs, [(OURS, other) for other in ways if other != OURS])
+        prepare(where, program, bagit, data, grown=grown)
+        ways = commands(program, bagit, data, grown=grown)
+        runs = timing.measure(ways, rounds, where)
+        timing.report(name, data, runs, [(OURS, other) for other in ways if other != OURS])
 
 
 if __name__ == "__main__":

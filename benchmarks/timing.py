@@ -6,6 +6,7 @@ ratio is the median of the ratios within a round.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shlex
@@ -13,8 +14,9 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +72,28 @@ def make(where: Path, data: DataSet) -> None:
             while left:
                 left -= stream.write(os.urandom(min(left, MIB)))
     os.sync()
+
+
+def each_set(
+    about: str | None, sets: Mapping[str, object], usual: Sequence[str]
+) -> Iterator[tuple[str, Path, int]]:
+    """Read the command line; give each set that is asked for, a directory for it, and the rounds.
+
+    The program keeps its keys in that directory, too.
+
+    :param about: what is measured, for ``--help``.
+    :param usual: the sets that are run where none is asked for.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--set", action="append", choices=sets, dest="sets")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--work", type=Path, help="a directory on the disk to measure")
+    given = parser.parse_args()
+    say_where()
+    for name in given.sets or usual:
+        with tempfile.TemporaryDirectory(dir=given.work) as directory:
+            os.environ["CUSTODY_HOME"] = str(Path(directory) / "home")
+            yield name, Path(directory), given.rounds
 
 
 def measure(ways: dict[str, list[str]], rounds: int, where: Path) -> dict[str, list[Run]]:

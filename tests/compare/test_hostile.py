@@ -20,28 +20,6 @@ from custody.errors import DifferenceError
 
 
 @pytest.fixture
-def logs(tmp_path: Path) -> Path:
-    root = tmp_path / "logs"
-    (root / "nginx").mkdir(parents=True)
-    (root / "auth.log").write_text("one\ntwo\n")
-    (root / "nginx" / "access.log").write_text("GET /\n" * 100)
-    return root
-
-
-@pytest.fixture
-def copied(logs: Path, tmp_path: Path) -> Path:
-    copy = tmp_path / "copy"
-    shutil.copytree(logs, copy, symlinks=True)
-    return copy
-
-
-@pytest.fixture
-def bundle(custody: Any, logs: Path, tmp_path: Path) -> Path:
-    done = custody("collect", logs, "--output", tmp_path / "out", "--json", exit_code=0)
-    return Path(json.loads(done.stdout)["path"])
-
-
-@pytest.fixture
 def stick(tmp_path: Path) -> Iterator[Path]:
     """A mounted FAT image, by a driver in user space."""
     for program in ("mkfs.vfat", "fusefat", "fusermount"):
