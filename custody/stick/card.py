@@ -10,7 +10,8 @@ from typing import Any
 from custody.stick.desk import Desk
 
 WHERE = "/mnt"  # where the card's commands have the stick mounted
-_SETS = "--set linux-logs --set linux-web --set linux-accounts"
+_WHAT = "--volatile --set linux-logs --set linux-web"
+_MORE = "--set linux-accounts"
 _DIGITS = " ".join(["________"] * 8)
 COLLECTIONS = 2  # forms on one sheet
 
@@ -82,9 +83,9 @@ COMMANDS: tuple[Mapping[str, str], ...] = (
     },
     {
         "title": "Collect",
-        "command": f"{WHERE}/custody/custody collect {_SETS} \\\n"
-        f'    --output {WHERE}/evidence --collector "NAME, TITLE, ORGANISATION" \\\n'
-        '    --authority "WHO ASKED FOR IT"',
+        "command": f"{WHERE}/custody/custody collect {_WHAT} \\\n"
+        f"    {_MORE} --output {WHERE}/evidence \\\n"
+        '    --collector "NAME, TITLE, ORGANISATION" --authority "WHO ASKED FOR IT"',
         "note": "Exit code 3 is no failure: something could not be read, and that is recorded."
         ' Write down both numbers under "write this down", below, by hand.',
     },

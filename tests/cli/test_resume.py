@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,21 @@ def test_what_is_the_same_is_taken_over(custody: Any, logs: Path, out: Path, kil
     assert {next(bundle.rglob(f"{number}.log")).stat().st_ino for number in range(FILES)} == inodes
     record = json.loads((bundle / "custody/acquisition.json").read_text())
     assert record["resumed"] == found["resumed"]
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+def test_two_hours_later(custody: Any, logs: Path, out: Path, killed: Path) -> None:
+    """A host whose clock says that two hours have passed takes over the same, and the bundle has
+    the times of the new reading."""
+    words = ("collect", logs, "--output", out, "--resume", "--json")
+    left_at = killed.stat().st_mtime
+    done = custody(*words, prefix=["faketime", "-f", "+2h"], exit_code=0)
+    found = json.loads(done.stdout)
+    assert found["resumed"]["files"] == FILES
+    record = json.loads((Path(found["path"]) / "custody/acquisition.json").read_text())
+    started = datetime.fromisoformat(record["started"]).timestamp()
+    assert started - left_at > 3 * 3_600
+    custody("verify", found["path"], "--signer", found["signer"]["fingerprint"], exit_code=0)
 
 
 def test_without_it_nothing_is_taken_over(

@@ -21,8 +21,8 @@ CANNOT_FETCH = 75
 _NEEDED = {"cc": "gcc", "strip": "binutils", "ldd": "libc-bin", "dpkg-query": "dpkg"}
 
 
-def build(output: Path, *more: str | Path) -> Path:
-    """Run the build and return its folder; skipped, saying why, where it cannot be made."""
+def build(output: Path, *more: str | Path, tree: Path = ROOT) -> Path:
+    """Build a tree and return the folder; skipped, saying why, where it cannot be made."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         pytest.skip("the portable build is for Linux on x86-64")
     for program, package in _NEEDED.items():
@@ -30,7 +30,7 @@ def build(output: Path, *more: str | Path) -> Path:
             pytest.skip(f"{program} ({package}) is not installed")
     if not list(Path("/usr/lib").glob("**/libc.a")):
         pytest.skip("libc.a (libc6-dev) is not installed")
-    command = [sys.executable, ROOT / "portable" / "build.py", "--output", output,
+    command = [sys.executable, tree / "portable" / "build.py", "--output", output,
                "--wheels", WHEELS, *more]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == CANNOT_FETCH:
@@ -55,7 +55,7 @@ def portable(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_portable() -> Callable[..., Path]:
-    """Builds another one: `make_portable(output, more arguments)`."""
+    """Builds another one: `make_portable(output, more arguments, tree=...)`."""
     return build
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -83,7 +84,7 @@ def test_laid_out_without_modes(custody: Any, tmp_path: Path) -> None:
         names = {"CARD.html", "CARD.txt", "KEYS.txt", "evidence", "trust"}
         assert {path.name for path in point.iterdir()} == names
         assert (point / "trust" / "signers.toml").read_text().startswith("[[signer]]")
-        custody("init", "--on-stick", point, exit_code=1)
+        custody("init", "--on-stick", point, exit_code=2)
     finally:
         subprocess.run(["fusermount", "-u", "-z", point], check=False)
 
@@ -120,3 +121,47 @@ def test_a_stick_with_fat(fat: Path, custody: Any, portable: Path, tmp_path: Pat
     assert done.returncode == 1
     assert "does not fit on vfat, which ends at 4 GiB" in done.stderr
     assert sorted(os.listdir(fat / "evidence")) == before
+
+
+@pytest.fixture
+def exfat(tmp_path: Path) -> Any:
+    """An exFAT file system of 64 MiB, by the kernel's driver or by exfat-fuse."""
+    if shutil.which("mkfs.exfat") is None:
+        pytest.skip("mkfs.exfat (exfatprogs) is not installed")
+    image, point = tmp_path / "image", tmp_path / "exfat"
+    point.mkdir()
+    subprocess.run(["truncate", "-s", "64M", image], check=True)
+    subprocess.run(["mkfs.exfat", image], check=True, capture_output=True)
+    looped = subprocess.run(
+        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=False
+    )
+    device = looped.stdout.strip()
+    if looped.returncode or not device:
+        pytest.skip("there is no loop device here")
+    try:
+        for mount in (["mount", "-t", "exfat"], ["mount.exfat-fuse"]):
+            if shutil.which(mount[0]) is None:
+                continue
+            done = subprocess.run([*mount, device, point], capture_output=True, check=False)
+            if done.returncode == 0 and os.path.ismount(point):
+                break
+        else:
+            pytest.skip("an exFAT image cannot be mounted here")
+        yield point
+        subprocess.run(["umount", point], check=True)
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=False)
+
+
+def test_a_stick_with_exfat(exfat: Path, custody: Any, tmp_path: Path) -> None:
+    """A stick with exFAT, which keeps no modes, is laid out, takes a bundle, and gives it back."""
+    custody("init", tmp_path / "case", "--no-passphrase", exit_code=0)
+    custody("init", "--on-stick", exfat, exit_code=0)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name in ("a.log", "A.LOG", "aux", "b: 1?.log", "c."):
+        (logs / name).write_text(name)
+    done = custody("collect", logs, "--output", exfat / "evidence", *WORDS, "--json", exit_code=0)
+    found = json.loads(done.stdout)
+    custody("verify", found["path"], "--signer", found["signer"]["fingerprint"], exit_code=0)
+    custody("compare", found["path"], logs, exit_code=0)

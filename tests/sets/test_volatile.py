@@ -191,6 +191,16 @@ def test_a_process_that_vanishes(tmp_path: Path) -> None:
     assert "exe" in half["unread"]
 
 
+def test_a_process_that_has_just_ended() -> None:
+    """Of a process that ended between two looks the state is kept, and what went with it unread."""
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and not taken leave of
+        found = volatile._process(f"/proc/{process.pid}", process.pid)
+    assert found["stat"].rpartition(")")[2].split()[0] == "Z"
+    assert found["cmdline"] == []
+    assert "exe" in found["unread"]
+
+
 def test_logins(tmp_path: Path) -> None:
     """utmp is read record by record, as `who` reads it; what is no utmp is said to be none."""
     path = tmp_path / "utmp"
