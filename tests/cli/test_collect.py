@@ -478,7 +478,7 @@ def test_a_read_only_destination(custody: Any, logs: Path, tmpfs: Callable[[str]
 def test_a_destination_that_is_a_file(custody: Any, logs: Path, tmp_path: Path) -> None:
     """A file in the destination's place is left as it is."""
     (tmp_path / "file").write_text("mine")
-    refused(custody("collect", logs, "--output", tmp_path / "file"), 1)
+    refused(custody("collect", logs, "--output", tmp_path / "file"), 2)
     assert (tmp_path / "file").read_text() == "mine"
 
 
