@@ -242,14 +242,21 @@ def verifier_key(text: str) -> vkey.VerifierKey:
 
 
 def user_name() -> str:
-    """A name for the first key of whoever runs this: the account's, as far as it is fit."""
+    """A name for the first key of whoever runs this: the account's and the machine's.
+
+    An account alone, such as root, is called the same at the next desk.
+    """
+    import platform
+
     try:
         import pwd
 
         name = pwd.getpwuid(os.geteuid()).pw_name
     except (ImportError, KeyError):
         name = os.environ.get("USERNAME", "")
-    return re.sub(r"[^A-Za-z0-9._@-]", "", name).lstrip("._@-")[:64] or "signer"
+    words = (name, platform.node().partition(".")[0])
+    fit = [re.sub(r"[^A-Za-z0-9._-]", "", word).strip("._-")[:31] for word in words]
+    return "@".join(filter(None, fit)) or "signer"
 
 
 def size(option: str, text: str) -> int | None:

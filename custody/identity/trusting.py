@@ -309,16 +309,19 @@ def _refuse_conflict(signer: TrustedSigner, listed: Listed, path: Path) -> None:
                 hint="change the entry there by hand",
             )
         if signer.key is not None and key_name(other) == key_name(signer):
-            raise _taken(key_name(signer), f"{path} (signer {number}, {other.name})")
+            where = f"{path} (signer {number}, {other.name})"
+            raise _taken(key_name(signer), where, signer.fingerprint)
 
 
-def _taken(name: str, where: object) -> UsageError:
-    return UsageError(
-        "trust key",
-        name,
-        f"another key of that name is in {where}",
-        hint="find out which of the two is right; a new key of the same person needs a new name",
-    )
+def _taken(name: str, where: object, fingerprint: str = "") -> UsageError:
+    hint = "find out which of the two is right; a new key of the same person needs a new name"
+    if fingerprint:  # two accounts may be called the same; a fingerprint brings no name along
+        hint += (
+            "; if both are right: custody trust add signer"
+            f' {fingerprint} --name "...", which counts for all but countersignatures'
+        )
+    why = f"another key of that name is in {where}"
+    return UsageError("trust key", name, why, hint=hint)
 
 
 def _joined(data: bytes, block: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,9 @@ def test_a_second_case_uses_the_same_key(custody: Any, tmp_path: Path) -> None:
         for name in ("one", "two")
     ]
     assert documents[0]["signer_vkey"] == documents[1]["signer_vkey"]
+    name = documents[0]["signer_vkey"].partition("+")[0]
+    host = re.sub(r"[^A-Za-z0-9._-]", "", platform.node().partition(".")[0]).strip("._-")[:31]
+    assert name.endswith(f"@{host}" if host else "")  # not the same as root's of the next desk
     assert documents[0]["log_vkey"] != documents[1]["log_vkey"]
     assert len(list((custody.home / "keys").glob("*.pem"))) == 3
 

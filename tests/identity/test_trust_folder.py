@@ -88,14 +88,20 @@ def test_another_key_of_the_same_name_is_refused(tmp_path: Path) -> None:
     twin = one_time("desk").key
     trusting.add_signer(tmp_path, signer())
     trusting.add_log(tmp_path, OTHER)
-    with pytest.raises(UsageError, match=r"another key of that name is in .*signer 1"):
+    with pytest.raises(UsageError, match=r"another key of that name is in .*signer 1") as refused:
         trusting.add_signer(tmp_path, signer(twin))
+    assert f"trust add signer {twin.fingerprint()}" in refused.value.hint
     with pytest.raises(UsageError, match="another key of that name"):
         trusting.add_log(tmp_path, one_time("other").key)
     with pytest.raises(UsageError, match="another key of that name"):
         trusting.refuse_taken_name(tmp_path, "desk")
     with pytest.raises(UsageError, match="other details"):
         trusting.add_signer(tmp_path, signer(name="Somebody Else"))
+    by_fingerprint = TrustedSigner(twin.fingerprint(), None, name="The other desk", role="desk")
+    assert trusting.add_signer(tmp_path, by_fingerprint)
+    known = trust.load(tmp_path)
+    assert [item.name for item in known.signers] == [signer().name, "The other desk"]
+    assert known.signer_for(twin.fingerprint()) == by_fingerprint
 
 
 def test_a_key_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
