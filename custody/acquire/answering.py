@@ -73,6 +73,18 @@ def _look(path: bytes) -> Iterator[bytes]:
     """What a collection does first; it gives nothing."""
     os.statvfs(path)
     if os.path.isdir(path):
-        with os.scandir(path) as entries:
-            next(entries, None)
+        fd = _open(path)
+        try:
+            with os.scandir(fd) as entries:
+                next(entries, None)
+        finally:
+            os.close(fd)
     yield b""
+
+
+def _open(path: bytes) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
+    try:
+        return os.open(path, flags | getattr(os, "O_NOATIME", 0))
+    except PermissionError:  # only the owner and root may ask for O_NOATIME
+        return os.open(path, flags)

@@ -135,6 +135,7 @@ def test_a_source_that_hangs(
     (tmp_path / "link").symlink_to(stick.point / "deep")
     (tmp_path / "near").symlink_to(source)
     monkeypatch.setattr(answering, "SECONDS", 0.5)
+    os.utime(source, (1_700_000_000, 1_700_000_001))
     stick.stand_still()
     found = gather(
         stick.point / "x.log", stick.point, f"{stick.point}/d/*.log", tmp_path / "link",
@@ -147,6 +148,7 @@ def test_a_source_that_hangs(
         assert "no answer within 0.5 seconds" in record["error"]["message"]
     assert found.collected.gap_count == 2
     assert found.content(source / "b.log") == b"b"
+    assert source.stat().st_atime == 1_700_000_000
     acquisition = json.loads((found.bundle / "custody/acquisition.json").read_text())
     assert len(acquisition["sources"]) == 6
 
