@@ -132,7 +132,7 @@ def verify_bundle(
         hint=(
             _swapped(sealed, expect, named)
             or _hint(path, sealed, signer, verdict, docket.is_forbidden)
-            or _incomplete(path, lacking, verdict)
+            or _incomplete(path, lacking, roles.without(signer, others), verdict)
             or stamps.hint(path, signer, tokens, checks, now)
         ),
         bundle_id=found.bundle_id,
@@ -193,10 +193,16 @@ def _hint(
     return signer_hint(sealed.event.actor)
 
 
-def _incomplete(path: Path, lacking: Sequence[str], verdict: str) -> str:
-    """The command for whoever has not signed yet."""
+def _incomplete(
+    path: Path, lacking: Sequence[str], nameless: Sequence[TrustedSigner], verdict: str
+) -> str:
+    """The command for whoever has not signed yet, or signed and has no role here."""
     if verdict != "cannot-verify" or not lacking:
         return ""
+    if nameless:
+        key = shlex.quote(str(nameless[0].key or nameless[0].fingerprint))
+        role = f'custody trust add signer {key} --name "..." --role {lacking[0]}'
+        return f"if that is who must sign, say so in your trust folder: {role}"
     who = "an" if lacking[0][0] in "aeiou" else "a"
     return f"let {who} {lacking[0]} check and sign it: custody countersign {shlex.quote(str(path))}"
 

@@ -182,3 +182,21 @@ def test_an_event_by_a_signer_known_by_the_fingerprint_counts(bag: Path) -> None
     by_paper = TrustedSigner(CLERK.key.fingerprint(), None, "Clerk", "examiner")
     found = check(bag, trust(person(SIGNER, "collector"), by_paper, roles=()))
     assert (found.verdict, status(found)[13]) == ("ok", "ok")
+
+
+@pytest.mark.parametrize("as_fingerprint", [False, True])
+def test_who_is_named_for_once_has_no_role(bag: Path, *, as_fingerprint: bool) -> None:
+    """`--signer` makes a signature count and fills no role: the row says why, the hint what to do;
+    the same signer with a role in the folder completes the bundle."""
+    countersign(bag)
+    text = SIGNER.key.fingerprint() if as_fingerprint else str(SIGNER.key)
+    folder = trust(person(EXAMINER, "examiner"))
+    found = verify_bundle(bag, folder.with_signer(text), named=[SIGNER.key.fingerprint()], now=NOW)
+    assert (found.verdict, status(found)[8]) == ("cannot-verify", "not-checked")
+    assert "lacks: collector" in found.checks[7].detail
+    assert "named for this once, which gives no role" in found.checks[7].detail
+    assert f"custody trust add signer {text}" in found.hint
+    assert "--role collector" in found.hint
+    listed = replace(folder, signers=(*folder.signers, person(SIGNER, "collector")))
+    found = verify_bundle(bag, listed.with_signer(text), named=[SIGNER.key.fingerprint()], now=NOW)
+    assert found.verdict == "ok"
