@@ -2,7 +2,7 @@
 
 1. The release is an entry of this ledger, and nobody has answered it yet.
 2. A receipt is a whole one, signed by the key that the release names, or by a signer whom the
-   desk trusts.
+   desk trusts; and that key has not been revoked, nor ended.
 3. It is about exactly what was released; one that refuses may say that it was changed on the way.
 
 A receipt is kept whole in the entry, so that the ledger alone shows it.  Of a paper the scan is
@@ -92,9 +92,9 @@ def judge(receipt: Paper, release: Release, trust: Trust) -> str:
     event, key = receipt.event, receipt.key
     remark = ""
     named = release.to.get("key", "")
+    known = trust.with_signer(event.actor.key)  # with its end and revocation, listed or not
     if not named or not _is_same_key(named, key.fingerprint()):  # (2)
-        signer = trust.signer_for(key.fingerprint())
-        if signer is None:
+        if trust.signer_for(key.fingerprint()) is None:
             name = event.actor.name or key.name
             why = f"it is signed by a key that you do not trust: {key.fingerprint()}"
             hint = (
@@ -103,11 +103,12 @@ def judge(receipt: Paper, release: Release, trust: Trust) -> str:
                 f" --name {shlex.quote(name)} --role examiner"
             )
             raise TrustError("record", name, f"{why}; nothing was entered", hint=hint)
-        why = signer.why_not_valid_at(event.time)
-        if why:
-            raise DifferenceError("record", signer.name or key.name, f"{why}; nothing was entered")
         if named:
             remark = "it is signed by another key than the one that the release names"
+    signer = known.signer_for(key.fingerprint())
+    why = "" if signer is None else signer.why_not_valid_at(event.time)
+    if why:
+        raise DifferenceError("record", event.actor.name or key.name, f"{why}; nothing was entered")
     name, wanted = event.actor.name, release.to.get("name", "")
     if not remark and not named and name.casefold() != wanted.casefold():
         remark = (

@@ -324,6 +324,18 @@ def test_a_receipt_by_somebody_else_than_it_went_to(
     assert "released to S. Else, and is signed by I. Vestige" in done.stderr
 
 
+def test_a_receipt_by_a_key_that_was_revoked(
+    desk: Person, case: Path, copy: Path, trusting: Person
+) -> None:
+    """A release may name a key that was stolen since: nothing it signed after that is entered."""
+    trusting("receive", copy, exit_code=0)
+    revoked = "2026-01-01T00:00:00Z"
+    desk("trust", "revoke", trusting.key()["vkey"], "--at", revoked, exit_code=0)
+    done = desk("record", receipt_of(copy), "--case", case, exit_code=10)
+    assert f"the key was revoked at {revoked}; nothing was entered" in done.stderr
+    assert kinds(desk, case)[-1] == "released"
+
+
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
