@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from custody.acquire import answering
+from custody.acquire.mounts import Mount
 from custody.acquire.sources import Sources
 from custody.case import Case
 from custody.errors import CustodyError, InterruptedCollection, StorageError, UsageError
@@ -64,6 +66,17 @@ def refuse_inside(found: Sources, destination: Destination) -> None:
                     f"it lies inside the destination {destination.directory}; nothing was written",
                     hint="to look at what is there already, use custody verify",
                 )
+
+
+def require_answer(destination: Destination, all_mounts: Mapping[bytes, Mount]) -> None:
+    """Wait for a dead server no longer than a moment, where it is to be written to.
+
+    :raises StorageError: if it does not answer.
+    """
+    if answering.silent([os.fspath(destination.directory)], all_mounts):
+        why = f"no answer within {answering.SECONDS:g} seconds; nothing was written"
+        hint = "name another disk with --output"
+        raise StorageError("collect into", destination.directory, why, hint=hint)
 
 
 def own(destination: Destination) -> frozenset[tuple[int, int]]:

@@ -16,7 +16,14 @@ from custody.acquire.sources import Sources
 from custody.acquire.survey import Survey
 from custody.bundle import leftover
 from custody.collect import rooted
-from custody.collect.destination import Destination, existing, identities, own, refuse_inside
+from custody.collect.destination import (
+    Destination,
+    existing,
+    identities,
+    own,
+    refuse_inside,
+    require_answer,
+)
 from custody.collect.request import Progress, Request, check_words
 from custody.errors import StorageError
 from custody.sets import Selection
@@ -56,13 +63,15 @@ def prepare(
     :param destination: None for a dry run without one.
     :param each: told about every path (for ``--dry-run``).
     :raises UsageError: if the request contradicts itself or the destination.
-    :raises StorageError: if there is not enough room for what was found.
+    :raises StorageError: if there is not enough room for what was found, or nobody answers there.
     """
     check_words(request)
     target = destination or Destination(Path("."))
     chosen = sets.choose(request.sets)
-    image = rooted.image(request, destination)
     all_mounts = mounts.read()
+    if destination is not None and destination.stream is None:
+        require_answer(destination, all_mounts)
+    image = rooted.image(request, destination)
     selection = sets.select(chosen, image)
     silent = answering.silent(request.sources, all_mounts) if image.is_host else {}
     found = sources.resolve(request.sources, selection.wanted, image, silent)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from custody.acquire import answering
+from custody.errors import StorageError
 
 MIB = 1 << 20
 
@@ -164,6 +165,16 @@ def test_a_source_beside_one_that_hangs(
     found = gather(tmp_path, stick.point, exclude=("image", "gathered"))
     assert found.one(stick.point)["error"]["name"] == "ETIMEDOUT"
     assert found.content(tmp_path / "b.log") == b"b"
+
+
+def test_a_destination_that_hangs(
+    gather: Any, stick: Stick, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A destination that does not answer is said before anything is read, and not waited for."""
+    monkeypatch.setattr(answering, "SECONDS", 0.5)
+    stick.stand_still()
+    with pytest.raises(StorageError, match="no answer within"):
+        gather(log, output=stick.point / "evidence")
 
 
 def test_a_program_that_answers(gather: Any, stick: Stick) -> None:
