@@ -400,11 +400,13 @@ def test_every_place_to_break_off(desk: Person, case: Path, sent: Sent) -> None:
     assert kinds(desk, case) == ["case-opened"]
 
 
-def take_from_an_open_pipe(desk: Person, case: Path, data: bytes, *args: Any) -> tuple[int, Any]:
+def take_from_an_open_pipe(
+    desk: Person, case: Path, data: bytes, *args: Any, seconds: int = 1
+) -> tuple[int, Any]:
     """Receive from a sender that falls silent after *data* and lives on."""
     words, env = command(
-        desk, "receive", "-", "--case", case, "--from", WHO, "--json", "--stream-timeout", "1",
-        *args,
+        desk, "receive", "-", "--case", case, "--from", WHO, "--json",
+        "--stream-timeout", str(seconds), *args,
     )  # fmt: skip
     with subprocess.Popen(
         words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -440,7 +442,7 @@ def test_a_sender_that_falls_silent(desk: Person, case: Path, sent: Sent) -> Non
 def test_a_pipe_that_stays_open_behind_a_whole_stream(desk: Person, case: Path, sent: Sent) -> None:
     """A stream that came to its end is whole, though its pipe is not closed."""
     code, one = take_from_an_open_pipe(
-        desk, case, sent.data, "--fingerprint", sent.fingerprint
+        desk, case, sent.data, "--fingerprint", sent.fingerprint, seconds=600
     )  # fmt: skip
     assert (code, one["outcome"]) == (0, "received")
 
