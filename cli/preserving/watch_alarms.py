@@ -6,9 +6,11 @@ import json
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from custody.cli.terminal import console
+from custody.counted import counted
 
 _MOST_AT_ONCE = 16
 _MOST_WAITING = 10_000
@@ -36,7 +38,9 @@ class Commands:
         left = len(self._waiting) - _MOST_WAITING
         if left > 0:
             self._waiting = self._waiting[:_MOST_WAITING]
-            console.warning(f"{self._command[0]} is too slow: it is not run for {left} alarms")
+            console.warning(
+                f"{self._command[0]} is too slow: it is not run for {counted(left, 'alarm')}"
+            )
         while self._waiting and len(self._running) < _MOST_AT_ONCE:
             self._start(self._waiting.pop(0))
 
@@ -44,9 +48,9 @@ class Commands:
         """Nobody will run it any more: say for how many alarms it was not."""
         self.run()
         if self._waiting:
-            why = f"{len(self._running)} runs of it have not ended"
+            why = f"{counted(len(self._running), 'run')} of it not ended yet"
             count = len(self._waiting)
-            console.warning(f"{self._command[0]} was not run for {count} alarms: {why}")
+            console.warning(f"{self._command[0]} was not run for {counted(count, 'alarm')}: {why}")
 
     def _look(self) -> None:
         """Let go of those that have ended, and say what went wrong with them."""
@@ -60,7 +64,8 @@ class Commands:
             return
         if time.monotonic() - max(self._running.values()) > _LONG_SECONDS:
             self._is_said = True
-            console.warning(f"no run of {self._command[0]} ends: {len(self._waiting)} alarms wait")
+            waiting = counted(len(self._waiting), "alarm")
+            console.warning(f"no run of {self._command[0]} ends; waiting: {waiting}")
 
     def _start(self, alarm: Mapping[str, Any]) -> None:
         try:
@@ -68,9 +73,11 @@ class Commands:
             process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=2, start_new_session=True
             )
-            self._running[process] = time.monotonic()
+        except OSError as err:
+            console.warning(f"{self._command[0]} could not be run: {err.strerror or err}")
+            return
+        self._running[process] = time.monotonic()
+        with suppress(OSError):  # one that ends without reading has said so by its exit code
             if process.stdin is not None:
                 with process.stdin as stream:
                     stream.write(json.dumps(alarm).encode() + b"\n")
-        except OSError as err:
-            console.warning(f"{self._command[0]} could not be run: {err.strerror or err}")

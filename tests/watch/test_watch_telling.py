@@ -37,7 +37,8 @@ def test_a_command_that_fails_is_said(capsys: Any) -> None:
     """Nobody may rely on having been told of an alarm when the program that tells them failed."""
     commands = Commands(["sh", "-c", "exit 3"])
     commands.add(ALARM)
-    assert "sh ended with 3" in said(commands, capsys, lambda text: "warning" in text)
+    text = said(commands, capsys, lambda text: "ended with" in text)
+    assert text == "custody: warning: sh ended with 3: nobody may know of the alarm\n"
     commands = Commands(["true"])
     commands.add(ALARM)
     assert said(commands, capsys, lambda _: not commands._running) == ""
