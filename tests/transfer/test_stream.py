@@ -442,7 +442,7 @@ def test_a_sender_that_falls_silent(desk: Person, case: Path, sent: Sent) -> Non
 def test_a_pipe_that_stays_open_behind_a_whole_stream(desk: Person, case: Path, sent: Sent) -> None:
     """A stream that came to its end is whole, though its pipe is not closed."""
     code, one = take_from_an_open_pipe(
-        desk, case, sent.data, "--fingerprint", sent.fingerprint, seconds=600
+        desk, case, sent.data, "--fingerprint", sent.fingerprint, seconds=5
     )  # fmt: skip
     assert (code, one["outcome"]) == (0, "received")
 
