@@ -28,6 +28,7 @@ LAYERS = {
     "custody.durable": GROUND,
     "custody.beside": GROUND,
     "custody.clock": GROUND,
+    "custody.counted": GROUND,  # a number of things in words
     "custody.findings": GROUND,
     "custody.nearest": GROUND,  # the names that are most like one that is not there
     "custody.ordered": GROUND,
