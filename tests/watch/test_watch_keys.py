@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 22, 3, 14, 5, tzinfo=UTC)
 
 
 def test_the_desk_s_word_for_the_host_s_key_lies_in_every_bundle(
-    watch: Start, custody: Any, case: Path, logs: Path
+    watch: Start, custody: Any, case: Path, logs: Path, tmp_path: Path
 ) -> None:
     """Whoever trusts the desk alone knows the signer of what a watch seals, as of a collection."""
     made = custody(
@@ -57,6 +57,18 @@ def test_the_desk_s_word_for_the_host_s_key_lies_in_every_bundle(
         found = verify_bundle(bundle, trust, now=datetime.now(UTC))
         assert found.signer is not None
         assert found.signer.vouched_by == "desk"
+    own = json.loads(custody("key", "list", "--json", exit_code=0).stdout)["keys"]
+    desk_key = next(
+        each["name"] for each in own if each["name"] != "web01" and each["use"] == "signer"
+    )
+    words = ("--to", "E. Xample", "--purpose", "a look", "--authority", "order 9")
+    words += ("--copy-to", str(tmp_path / "out"), "--case", str(case), "--key", desk_key)
+    (tmp_path / "out").mkdir()
+    custody("release", bundles[-1], *words, exit_code=11)  # the key ends, and nothing was stamped
+    copy = tmp_path / "out" / bundles[-1].name
+    assert [path.read_bytes() for path in (copy / "seal/events").iterdir()] == [certificate]
+    page = custody("form", bundles[-1], "--json", exit_code=11)
+    assert json.loads(page.stdout)["obtained"]["watch_seconds"] == 1
 
 
 @dataclass
