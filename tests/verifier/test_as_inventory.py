@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import test_inventory as original
-from doubling import double
+from doubling import doubled
 from test_inventory import *  # noqa: F403 - the tests themselves, run again
 
 # These are about custody's own ways of reading, or long; test_mutations has the checker's part.
@@ -13,5 +15,6 @@ del test_a_child_process_finds_the_same, test_names_in_parts_are_compared_to_the
 
 
 @pytest.fixture(autouse=True)
-def _two_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    double(original, monkeypatch)
+def _two_judges(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    with doubled(original, monkeypatch, request.node.name):
+        yield

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import test_seal as original
-from doubling import double
+from doubling import doubled
 from test_seal import *  # noqa: F403 - the tests themselves, run again
 
 
 @pytest.fixture(autouse=True)
-def _two_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    double(original, monkeypatch)
+def _two_judges(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    with doubled(original, monkeypatch, request.node.name):
+        yield

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agreeing import both
+from agreeing import differs
 
 from custody.identity import trust
 
@@ -44,7 +44,7 @@ def _two_judges(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def judged(self: Any, *arguments: Any, **named: Any) -> Any:
         if arguments[0] == "verify" and Path(arguments[1]).is_dir():
-            both(Path(arguments[1]), trust.load(self.home / "trust"))
+            assert not differs(Path(arguments[1]), trust.load(self.home / "trust"))
         return original(self, *arguments, **named)
 
     monkeypatch.setattr(hands.Person, "__call__", judged)
