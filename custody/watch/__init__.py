@@ -8,6 +8,7 @@ somebody can delete it.
 - :mod:`~custody.watch.followed`: one content of one file: how far it is sealed, what is held.
 - :mod:`~custody.watch.prefix`: samples of what is known, to notice that it was rewritten.
 - :mod:`~custody.watch.scan`: one pass over the sources, without reading anything.
+- :mod:`~custody.watch.places`: a link that is put in the place of a source is not followed.
 - :mod:`~custody.watch.follower`: what a pass means: appended, renamed, truncated, gone.
 - :mod:`~custody.watch.kinship`: a new file that is a copy, or a compressed copy, of a known one.
 - :mod:`~custody.watch.sealing`: what is held becomes the records and payload of one bundle.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from custody.watch.alarms import Alarm
 from custody.watch.follower import Follower, Limits
 from custody.watch.hints import Hints, directories_of
 from custody.watch.passing import Passes
+from custody.watch.places import Places
 from custody.watch.sealing import Sealing
 
 _TICK = 1.0
@@ -105,6 +106,7 @@ class Watch:
         self._clock = time.time() - time.monotonic()
         self._pass_took = self._next_pass = 0.0
         self._next_seal = self._quiet_since = time.monotonic()
+        self._places = Places()
         self._hints = Hints()
         self._owed: list[tuple[str, dict[str, Any]]] = []
 
@@ -190,7 +192,11 @@ class Watch:
     def _pass(self, passes: Passes) -> None:
         begun = time.monotonic()
         try:
-            found = self._sources = self._resolve()
+            before = self._places.replaced
+            found = self._sources = self._places.look(self.request.sources, self._resolve)
+            for path in sorted(self._places.replaced - before):
+                why = "a link was put in the place of what is watched; it is not followed"
+                self.follower.alarms.append(Alarm(alarms.REPLACED, path, why))
             passes.run(found, self._rules(found))
             self._listen(directories_of(found))
         except OSError as err:  # such as too many open files: the next pass may be luckier
@@ -199,13 +205,13 @@ class Watch:
         self._pass_took = time.monotonic() - begun
         self._next_pass = begun + self.settings.every
 
-    def _resolve(self) -> Sources:
+    def _resolve(self, requests: Sequence[str]) -> Sources:
         """The sources of this moment: what sets name is looked for anew, in new homes too."""
         if not self._chosen:
-            return sources.resolve(self.request.sources)
+            return sources.resolve(requests)
         image = rooted.image(self.request, None)
         self._selection = sets.select(self._chosen, image)
-        return sources.resolve(self.request.sources, self._selection.wanted, image)
+        return sources.resolve(requests, self._selection.wanted, image)
 
     def _listen(self, directories: dict[bytes, bool]) -> None:
         before = self._hints.trouble

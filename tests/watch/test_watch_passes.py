@@ -13,7 +13,9 @@ import pytest
 from in_process import Looking, keeper
 from watching import append
 
+from custody.acquire import sources
 from custody.watch.alarms import DELETED, PERMISSIONS, Alarm
+from custody.watch.places import Places
 
 
 def test_a_log_that_grew_after_its_compressed_copy_is_cried_out_when_it_goes(logs: Path) -> None:
@@ -108,3 +110,38 @@ def test_a_file_that_only_begins_like_a_known_one_is_followed(logs: Path) -> Non
     assert {item.path for item in looking.follower.files.values()} == {
         bytes(logs / "a.log"), bytes(logs / "b.log"),
     }  # fmt: skip
+
+
+def test_a_link_put_in_the_place_of_a_source_is_not_followed(tmp_path: Path) -> None:
+    """Whoever owns the directory above a source leads no watch to files of others."""
+    logs, secret, plain = tmp_path / "logs", tmp_path / "secret", tmp_path / "a.log"
+    logs.mkdir()
+    secret.mkdir()
+    append(secret / "s.log", b"secret\n")
+    append(logs / "b.log", b"one\n")
+    append(plain, b"one\n")
+    (tmp_path / "current").symlink_to("a.log")
+    asked = [str(logs), str(logs / "*.log"), str(plain), str(tmp_path / "current")]
+    places = Places()
+
+    def paths() -> set[bytes]:
+        found = places.look(asked, sources.resolve)
+        return {path for one in found.asked for path in one.paths}
+
+    every = {bytes(tmp_path / name) for name in ("logs", "logs/b.log", "a.log", "current")}
+    assert paths() == every
+    assert not places.replaced
+    logs.rename(tmp_path / "away")
+    logs.symlink_to(secret)
+    plain.unlink()
+    assert paths() == {bytes(plain), bytes(tmp_path / "current")}  # one is missing
+    assert places.replaced == {bytes(logs)}
+    plain.symlink_to(secret / "s.log")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("away/b.log")
+    assert paths() == {bytes(tmp_path / "current"), bytes(tmp_path / "away/b.log")}
+    assert places.replaced == {bytes(logs), bytes(plain)}
+    logs.unlink()
+    (tmp_path / "away").rename(logs)
+    assert bytes(logs / "b.log") in paths()
+    assert places.replaced == {bytes(plain)}
