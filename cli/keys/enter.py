@@ -73,8 +73,10 @@ def enter(
 def tell(case: Case, believed: Trust, index: int) -> None:
     """Say what an entry about a key comes to: where two desks are needed, one is not enough."""
     from custody import certifying
+    from custody.history.dating import Dating
 
-    for where, text in certifying.believe_ledger(believed, case.ledger).said:
+    dated = Dating(case, case.ledger, believed).latest
+    for where, text in certifying.believe_ledger(believed, case.ledger, dated).said:
         if where == f"ledger: entry {index}":
             console.remark(text)
 

@@ -21,6 +21,8 @@ Environment={environment}
 ExecStart={command}
 {credential}Restart=on-failure
 RestartSec=10
+# A wrong PIN that is tried again and again locks a token; a key that has ended counts no more.
+RestartPreventExitStatus=14
 TimeoutStopSec=120
 KillSignal=SIGTERM
 

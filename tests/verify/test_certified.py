@@ -30,6 +30,7 @@ from verify_bench import (
 from custody import case as cases
 from custody import certifying
 from custody.bundle import layout
+from custody.cli.keys import enter as told
 from custody.errors import FormatError, UsageError
 from custody.formats import dsse, statement, vkey
 from custody.formats.statement import Actor, Event
@@ -421,7 +422,7 @@ def test_an_entry_by_a_desk_s_old_key_counts_where_the_ledger_dates_it(case: Pat
 
 @pytest.mark.parametrize("seen", [True, False])
 def test_a_desk_is_judged_at_one_moment_everywhere(
-    case: Path, tmp_path: Path, *, seen: bool
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, seen: bool
 ) -> None:
     """By a witness who saw a certificate before its desk's key ended, or not, every verb says the
     same of the key: a verification, a history, an intake of what the case holds already."""
@@ -437,6 +438,8 @@ def test_a_desk_is_judged_at_one_moment_everywhere(
     verdict = "ok" if seen else "cannot-verify"
     assert check_case(case, trust).verdict == verdict
     assert timeline(opened, "", trust, NOW).verdict == verdict
+    told.tell(opened, trust, 3)  # what the certificate comes to, as `key enter` says it
+    assert ("no trusted time shows" in capsys.readouterr().err) is not seen
     held = min((case / "bundles").iterdir())
     again = Path(shutil.copytree(held, tmp_path / "again" / held.name))
     came = intake.look(opened, again, trust, intake.Terms({}, {}), NOW, silent)

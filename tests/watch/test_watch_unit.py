@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from custody.cli import exit_codes
+
 
 def unit(custody: Any, case: Path, *args: Any, **more: Any) -> list[str]:
     """The unit for a watch with these arguments, line by line."""
@@ -34,6 +36,7 @@ def test_the_unit_is_sandboxed_and_names_this_very_watch(
     lines = unit(custody, case, logs.name, *given, cwd=logs.parent)
     for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "PrivateNetwork=yes"):
         assert line in lines
+    assert f"RestartPreventExitStatus={exit_codes.KEY}" in lines  # no PIN is tried to lockout
     text = command(lines)
     assert f" watch {logs} --every 1m " in text
     for words in (
