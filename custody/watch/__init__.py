@@ -13,5 +13,6 @@ somebody can delete it.
 - :mod:`~custody.watch.kinship`: a new file that is a copy, or a compressed copy, of a known one.
 - :mod:`~custody.watch.sealing`: what is held becomes the records and payload of one bundle.
 - :mod:`~custody.watch.resume`: where to go on, from the ledger and the bundles.
+- :mod:`~custody.watch.stepping`: whether the host's clock was set back.
 - :mod:`~custody.watch.running`: the loop.
 """

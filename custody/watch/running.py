@@ -27,11 +27,11 @@ from custody.watch.hints import Hints, directories_of
 from custody.watch.passing import Passes
 from custody.watch.places import Places
 from custody.watch.sealing import Sealing
+from custody.watch.stepping import Stepping
 
 _TICK = 1.0
 _BUSY_SHARE = 20  # a pass may come again after this many times as long as it took
 _QUIET_SECONDS = 3_600.0
-_STEP_BACK = 2.0
 _MOST_OWED = 10_000
 _WAIT_SECONDS = 2.0  # while another process writes to the case nobody looks at the logs
 _PATIENT_SECONDS = 20.0
@@ -103,7 +103,7 @@ class Watch:
         self._sources: Sources | None = None
         self._chosen = sets.choose(request.sets)
         self._selection = sets.NOTHING
-        self._clock = time.time() - time.monotonic()
+        self._clock = Stepping(time.time() - time.monotonic(), time.monotonic())
         self._pass_took = self._next_pass = 0.0
         self._next_seal = self._quiet_since = time.monotonic()
         self._places = Places()
@@ -235,10 +235,9 @@ class Watch:
         )
 
     def _judge_clock(self) -> None:
-        ahead = time.time() - time.monotonic()
-        step, self._clock = ahead - self._clock, ahead
-        if step < -_STEP_BACK:
-            why = f"the host's clock went back by {-step:.0f} seconds"
+        back = self._clock.back(time.time(), time.monotonic())
+        if back:
+            why = f"the host's clock went back by {back:.0f} seconds"
             self.follower.alarms.append(Alarm(alarms.CLOCK_BACK, b"", why))
 
     # ---- what goes into the ledger

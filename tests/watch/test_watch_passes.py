@@ -16,6 +16,7 @@ from watching import append
 from custody.acquire import sources
 from custody.watch.alarms import DELETED, PERMISSIONS, Alarm
 from custody.watch.places import Places
+from custody.watch.stepping import Stepping
 
 
 def test_a_log_that_grew_after_its_compressed_copy_is_cried_out_when_it_goes(logs: Path) -> None:
@@ -145,3 +146,14 @@ def test_a_link_put_in_the_place_of_a_source_is_not_followed(tmp_path: Path) -> 
     (tmp_path / "away").rename(logs)
     assert bytes(logs / "b.log") in paths()
     assert places.replaced == {bytes(plain)}
+
+
+def test_a_clock_that_is_set_back_little_by_little_is_noticed() -> None:
+    """Many steps that are each too small for an alarm come to one; slewing by NTP does not."""
+    clock = Stepping(1_000.0, 0.0)
+    steps = [clock.back(1_000.0 + second - 1.5 * second, second) for second in range(1, 9)]
+    assert [round(step, 1) for step in steps] == [0, 3.0, 0, 3.0, 0, 3.0, 0, 3.0]
+    clock = Stepping(1_000.0, 0.0)
+    assert not any(clock.back(1_000.0 + s - 0.0005 * s, s) for s in range(0, 100_000, 10))
+    assert clock.back(1_000.0 + 200_000 - 53, 100_000) == 0  # set forward
+    assert round(clock.back(1_000.0 + 100_000 - 53, 100_001)) == 100_001
