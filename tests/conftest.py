@@ -113,7 +113,7 @@ class Custody:
         """
         command = [*prefix, *self.command(*args)]
         environment = self.environment(user) | dict(env or {})
-        if not prefix and not user and warm().can_run(environment, input):
+        if not prefix and not user and warm().can_run(command, environment, input):
             done = warm().run(command, env=environment, cwd=cwd, given=input, timeout=timeout)
         else:
             done = subprocess.run(

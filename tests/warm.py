@@ -50,9 +50,10 @@ class Warm:
         self._channel.close()
         self._process.wait()
 
-    def can_run(self, env: Mapping[str, str], given: str | None) -> bool:
-        """Whether a fork is what a fresh process would be, with this environment and stdin."""
-        return _fixed(env) == self._environment and len(given or "") < _LARGEST // 4
+    def can_run(self, command: Sequence[str], env: Mapping[str, str], given: str | None) -> bool:
+        """Whether a fork is what a fresh process would be, and can be told all that is given."""
+        size = max(len(json.dumps(list(command))), 4 * len(given or ""))
+        return _fixed(env) == self._environment and size < _LARGEST
 
     def run(
         self,
@@ -69,7 +70,8 @@ class Warm:
         """
         umask = os.umask(0o077)
         os.umask(umask)
-        request = {"argv": list(command), "env": dict(env), "umask": umask}
+        changed = {k: v for k, v in env.items() if k.startswith(_READ_WHEN_USED)}
+        request = {"argv": list(command), "env": changed, "umask": umask}
         request["cwd"] = os.fspath(cwd or Path.cwd())
         pipes = [os.pipe() for _ in range(3)]
         theirs = [_stdin(given), *(end for _, end in pipes)]
@@ -171,7 +173,8 @@ def _one(channel: socket.socket, request: dict[str, Any], fds: list[int]) -> int
     _open_streams()
     os.chdir(request["cwd"])
     os.umask(request["umask"])
-    os.environ.clear()
+    for name in os.environ.keys() - _fixed(os.environ).keys():
+        del os.environ[name]
     os.environ.update(request["env"])
     time.tzset()
     sys.argv = request["argv"]
