@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from pathlib import Path
 
 from custody.durable.basics import (
@@ -62,6 +63,12 @@ def ensure_private_directory(path: Path) -> None:
 def remove_unfinished(directory: Path) -> None:
     """Remove unfinished work that nobody will take up, as far as that can be done.
 
-    :param directory: in ``incoming/``; no link in it is followed.
+    :param directory: in ``incoming/``; no link in it is followed.  What is no directory stays: it
+        is nobody's work, and opening a FIFO would wait for ever.
     """
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        is_directory = stat.S_ISDIR(directory.lstat().st_mode)
+    except OSError:
+        return
+    if is_directory:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -14,6 +14,7 @@ from in_process import Looking, keeper
 from watching import append
 
 from custody.acquire import sources
+from custody.durable import remove_unfinished
 from custody.watch.alarms import DELETED, PERMISSIONS, Alarm
 from custody.watch.places import Places
 from custody.watch.stepping import Stepping
@@ -157,3 +158,16 @@ def test_a_clock_that_is_set_back_little_by_little_is_noticed() -> None:
     assert not any(clock.back(1_000.0 + s - 0.0005 * s, s) for s in range(0, 100_000, 10))
     assert clock.back(1_000.0 + 200_000 - 53, 100_000) == 0  # set forward
     assert round(clock.back(1_000.0 + 100_000 - 53, 100_001)) == 100_001
+
+
+def test_what_is_planted_among_unfinished_work_holds_nobody_up(tmp_path: Path) -> None:
+    """Nothing in ``incoming/`` is trusted: a FIFO there is not opened, a link not followed."""
+    os.mkfifo(tmp_path / "watch-fifo")
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (tmp_path / "watch-link").symlink_to(kept)
+    (tmp_path / "watch-left").mkdir()
+    os.mkfifo(tmp_path / "watch-left" / "fifo")
+    for name in ("watch-fifo", "watch-link", "watch-left", "watch-none"):
+        remove_unfinished(tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == ["kept", "watch-fifo", "watch-link"]
