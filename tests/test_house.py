@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -311,6 +312,21 @@ def test_an_upward_import_is_seen(name: str, text: str) -> None:
 def test_a_forbidden_name_is_seen(text: str, name: str) -> None:
     """The check of names sees through aliases."""
     assert name in dict(Module("custody.case", text).reached())
+
+
+def test_every_number_of_things_is_counted_in_one_place(root: Path) -> None:
+    """No text says "1 files": a number beside a noun is written by custody.counted."""
+    nouns = "files|entries|bundles|pieces|records|paths|alarms|attachments|cosignatures|days"
+    plural = re.compile(rf"\{{[^{{}}\"]+\}} (?:{nouns})\b")
+    found = [
+        f"{path.relative_to(root)}:{number}: {line.strip()}"
+        for folder in ("custody", "cli")
+        for path in sorted((root / folder).rglob("*.py"))
+        if path.name != "check.py" or path.parent.name != "verifier"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if plural.search(line)
+    ]
+    assert found == []
 
 
 def test_no_two_files_of_tests_have_one_name(root: Path) -> None:

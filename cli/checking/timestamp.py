@@ -14,6 +14,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import bundles, desk, ledger_where, options, passphrase, stamping
 from custody.cli.terminal import console
+from custody.counted import counted
 from custody.errors import UsageError
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _ledger(
         tree, text = published.checkpoint, published.note.text
         told = telling.of_ledger(keeper.case.case, tree, text, token, answer.authority)
         entries.append(_enter(keeper, told))
-    _show(f"checkpoint of {published.size} entries", answers, entries)
+    _show(f"checkpoint of {counted(published.size, 'entry')}", answers, entries)
     stamping.warn(answers)
     return _code(answers)
 

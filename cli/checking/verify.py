@@ -13,6 +13,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import believing, bundles, ledger_where, options
 from custody.cli.terminal import clocks, console, figures
+from custody.counted import counted
 from custody.errors import UsageError
 
 from . import verify_proof
@@ -140,7 +141,7 @@ def _show(found: Verification) -> None:
         console.result("  found     ", finding.found)
     hidden = len(found.findings) + found.unlisted - _FINDINGS_SHOWN
     if hidden > 0:
-        console.result(f"... and {hidden} more findings")
+        console.result(f"... and {counted(hidden, 'more finding')}")
     for remark in found.remarks[:_REMARKS_SHOWN]:
         console.remark(f"{console.safe(remark.path)}: {console.safe(remark.message)}")
     _show_gaps(found)
@@ -161,7 +162,7 @@ def _show_stated(found: Verification) -> None:
 
 
 def _show_bundle(bundle: Verification) -> None:
-    size = f"{_several(bundle.files, 'file')}, {figures.amount(bundle.bytes)}"
+    size = f"{counted(bundle.files, 'file')}, {figures.amount(bundle.bytes)}"
     console.result(*_padded(_VERDICT_WORDS[bundle.verdict]), bundle.path.name, f"  {size}")
     for check in bundle.checks:
         if check.status == "fail" or (check.required and check.status != "ok"):
@@ -178,17 +179,14 @@ def _padded(word: console.Word) -> tuple[console.Word, str]:
     return word, " " * (len(console.NOT_CHECKED) - len(word) + 2)
 
 
-def _several(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
 def _show_gaps(found: Verification) -> None:
     from custody.acquire.outcomes import GAPS
 
     gaps = {name: count for name, count in found.outcomes.items() if name in GAPS}
     if gaps:
         listed = ", ".join(f"{count} {name}" for name, count in gaps.items())
-        console.result(f"gaps     {found.gaps} paths could not be collected whole: ", listed)
+        paths = counted(found.gaps, "path")
+        console.result(f"gaps     {paths} could not be collected whole: ", listed)
         shown = found.gap_list if console.mode().verbose else found.gap_list[:_GAPS_SHOWN]
         for gap in shown:
             where = f"  (bundle {gap.bundle})" if gap.bundle else ""
@@ -201,7 +199,7 @@ def _show_gaps(found: Verification) -> None:
 def _sentence(found: Verification) -> str:
     """What the verdict means, in one sentence for people who did not write the program."""
     if found.verdict == "failed":
-        things = _several(len(found.findings) + found.unlisted, "finding")
+        things = counted(len(found.findings) + found.unlisted, "finding")
         return (
             f"{things}: this is not as it was sealed, entered or expected; do not rely on this copy"
         )
@@ -212,7 +210,7 @@ def _sentence(found: Verification) -> str:
         )
     if found.kind == "case":
         return (
-            f"{_several(len(found.bundles), 'bundle')}: byte for byte what trusted signers sealed,"
+            f"{counted(len(found.bundles), 'bundle')}: byte for byte what trusted signers sealed,"
             f" and the ledger agrees: {_extent(found)}; not that the logs were true before they"
             " were collected"
         )
@@ -228,7 +226,7 @@ def _extent(found: Verification) -> str:
     size = ledger.get("size") or 0
     if not size:  # cannot be: a case without an entry is not ok
         return "no entries"
-    entries = "1 entry" if size == 1 else f"{size} entries"
+    entries = counted(size, "entry")
     extent = f"{entries} up to entry {size - 1} of {ledger.get('last_time') or 'an unknown time'}"
     if ledger.get("held_elsewhere"):
         return extent

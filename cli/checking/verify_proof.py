@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from custody.cli import exit_codes
 from custody.cli.given import ledger_where
 from custody.cli.terminal import console
+from custody.counted import counted
 from custody.errors import FormatError, InputError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _show(path: Path, result: ProofResult) -> None:
         return
     console.result(f"{'proof':<8} ", path)
     if result.origin is not None:
-        console.result(f"{'ledger':<8} ", result.origin, f", {result.size} entries")
+        console.result(f"{'ledger':<8} ", result.origin, f", {counted(result.size or 0, 'entry')}")
     width = max(len(step.name) for step in result.steps)
     for step in result.steps:
         word = _WORDS[step.status]

@@ -13,6 +13,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import options, record_file
 from custody.cli.terminal import console
+from custody.counted import counted
 from custody.errors import ExistsError, UsageError
 
 app = Verb("Write an incident record, check one, enter it in a case.")
@@ -138,7 +139,7 @@ def _show_check(file: Path) -> None:
     found = record_file.assessed(file, None)
     needs = dict.fromkeys(name for duty in found.duties for name in duty.needs)
     known = len(found.facts.known)
-    console.result(console.OK, " ", file, f": {known} {'fact' if known == 1 else 'facts'}")
+    console.result(console.OK, " ", file, f": {counted(known, 'fact')}")
     for one in found.contradictions:
         console.warning(f"contradiction: {one.text} ({', '.join(one.facts)})")
     if needs:

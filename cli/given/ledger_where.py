@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from custody.cli.terminal import console
+from custody.counted import counted
 from custody.errors import DifferenceError, FormatError, InputError, NotFoundError, UsageError
 
 from . import options
@@ -162,7 +163,7 @@ def require_entry(reader: LedgerReader, number: int) -> None:
     size = reader.checkpoint().size
     if number >= size:
         numbers = f"0 to {size - 1}" if size > 1 else "number 0"
-        count = f"{size} {'entry' if size == 1 else 'entries'}, {numbers}" if size else "no entry"
+        count = f"{counted(size, 'entry')}, {numbers}" if size else "no entry"
         raise UsageError(
             "find entry", number, f"the ledger has {count}", hint="custody ledger list"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from custody.cli.terminal import console
+from custody.counted import counted
 from custody.errors import FormatError, InputError, NotFoundError, UsageError
 
 from . import options
@@ -67,7 +68,7 @@ def listed(err: MistakesError, thing: object) -> InputError:
         return err
     console.trace(f"{thing}: {problem}" for problem in err.problems)
     count = len(err.problems)
-    words = "1 mistake, named above" if count == 1 else f"{count} mistakes, named above"
+    words = f"{counted(count, 'mistake')}, named above"
     return InputError(err.what, thing, words, hint=err.hint)
 
 

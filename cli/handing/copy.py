@@ -13,6 +13,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import believing, bundles, dated, event_options, options
 from custody.cli.terminal import console, figures
+from custody.counted import counted
 from custody.errors import UsageError
 
 if TYPE_CHECKING:
@@ -148,7 +149,9 @@ def _show(
     console.result("copy      " if published else "unfinished ", where)
     console.result(f"files     {plan.files:,}, {figures.amount(plan.bytes)}; {copied.how}")
     if copied.taken_over:
-        console.result(f"resumed   {copied.taken_over:,} files were there from an earlier run")
+        console.result(
+            f"resumed   {counted(copied.taken_over, 'file')} were there from an earlier run"
+        )
     console.result("sha256    ", copied.pinned, " of the tag manifest")
     console.result("verdict   ", found.verdict)
     for finding in found.findings[:20]:

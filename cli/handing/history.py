@@ -18,6 +18,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import ledger_where, options
 from custody.cli.terminal import console
+from custody.counted import counted
 from custody.errors import UsageError
 
 from . import history_markdown
@@ -147,7 +148,7 @@ def _judgement(found: Timeline) -> None:
     report = found.ledger
     root = report.root.hex() if report.root is not None else "no root"
     console.result(f"{'ledger':<9} ", _WORDS[report.verdict], " ", report.origin)
-    console.result(f"{'':<9} ", f"{report.size} entries, root")
+    console.result(f"{'':<9} ", f"{counted(report.size or 0, 'entry')}, root")
     console.result(f"{'':<9} ", root)
     for name, moment in ledger_where.cosigned(report.cosigned).items():
         console.result(f"{'witness':<9} ", name, " signed it at ", moment)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from custody.cli.terminal import console
+from custody.counted import counted
 
 if TYPE_CHECKING:
     from custody.history import Signature, Step, Timeline
@@ -50,7 +51,10 @@ def _facts(found: Timeline) -> Iterator[tuple[str, str]]:
     report = found.ledger
     yield "Verdict", _VERDICTS[found.verdict]
     yield "Case", found.case
-    yield "Ledger", f"{report.origin}, {report.size} entries, {_VERDICTS[report.verdict]}"
+    yield (
+        "Ledger",
+        f"{report.origin}, {counted(report.size or 0, 'entry')}, {_VERDICTS[report.verdict]}",
+    )
     if report.root is not None:
         yield "Root", report.root.hex()
     for bundle in found.bundles:

@@ -11,6 +11,7 @@ import typer
 from custody.cli.frame import Verb
 from custody.cli.given import options
 from custody.cli.terminal import console
+from custody.counted import counted
 from custody.errors import NotFoundError
 
 from . import anchors, trust_add, trust_revoke
@@ -132,7 +133,7 @@ def _required(known: Trust) -> Iterator[str]:
     if known.require_roles:
         yield f"of every bundle, a signature by each of: {', '.join(known.require_roles)}"
     if known.key_quorum > 1:
-        yield f"{known.key_quorum} desks for what is believed of a key"
+        yield f"{counted(known.key_quorum, 'desk')} for what is believed of a key"
 
 
 def _document(folder: Path, known: Trust) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from custody.cli.frame import Verb
 from custody.cli.given import ledger_where, options
 from custody.cli.given.ledger_where import CheckpointOption, LedgerOption
 from custody.cli.terminal import console
+from custody.counted import counted
 
 from . import checkpoint, export, prove, receipt, witness
 
@@ -108,7 +109,7 @@ def list_(
     elif not console.mode().json:
         console.remark("no such entry")
     if damaged:
-        words = "1 entry is" if damaged == 1 else f"{damaged} entries are"
+        words = f"{counted(damaged, 'entry')} {'is' if damaged == 1 else 'are'}"
         console.warning(f"{words} damaged; custody ledger verify names all that is wrong")
     return exit_codes.DIFFERS if damaged else exit_codes.OK
 
@@ -278,7 +279,9 @@ def _show_report(report: Report) -> None:
     for name, moment in ledger_where.cosigned(report.cosigned).items():
         console.result(f"{'witness':<10} ", name, " signed it at ", moment)
     if report.remembered is not None:
-        console.result(f"{'seen at':<10} ", f"{report.remembered} entries, when last seen here")
+        console.result(
+            f"{'seen at':<10} ", f"{counted(report.remembered, 'entry')}, when last seen here"
+        )
     console.result(f"{'verdict':<10} ", _WORDS[report.verdict])
     _tell(console.FAIL, report.findings)
     _tell(console.NOT_CHECKED, report.not_checked)

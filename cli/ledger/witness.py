@@ -16,6 +16,7 @@ from custody.cli.frame import Verb
 from custody.cli.given import ledger_where, options
 from custody.cli.given.ledger_where import LedgerOption
 from custody.cli.terminal import console
+from custody.counted import counted
 from custody.errors import FormatError, InputError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def add(file: LinesArgument, trust: options.TrustOption = None) -> int:
             "add cosignatures", file, err.why or str(err),
             hint="they fit the checkpoint that was signed; if the ledger has grown since, ask anew",
         ) from err  # fmt: skip
-    console.remark(f"{count} cosignatures read from {file}")
+    console.remark(f"{counted(count, 'cosignature')} read from {file}")
     return _show_gathered(gathered)
 
 

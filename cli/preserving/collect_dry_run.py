@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from custody.cli import exit_codes
 from custody.cli.terminal import console, figures
+from custody.counted import counted
 from custody.formats import inventory
 
 from . import collect_journals
@@ -56,11 +57,15 @@ def show(request: Request, directory: Path | None, case_path: Path | None) -> in
         console.result_json("dry-run", {**counts, "items": items, **sets, **taken, **run})
     else:
         if facts:
-            console.result(f"first    {len(facts)} facts about this host: ", ", ".join(facts))
+            console.result(
+                f"first    {counted(len(facts), 'fact')} about this host: ", ", ".join(facts)
+            )
         _table(items, patterns)
         if journals:
             collect_journals.show_planned(journals)
-        console.result(f"{seen.files} files, {figures.amount(seen.bytes)}; nothing was written")
+        console.result(
+            f"{counted(seen.files, 'file')}, {figures.amount(seen.bytes)}; nothing was written"
+        )
     for text in plan.remarks:
         console.warning(text)
     return exit_codes.GAPS if seen.gaps else exit_codes.OK

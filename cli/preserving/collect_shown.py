@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from custody.cli.given import stamping
 from custody.cli.terminal import console, figures
+from custody.counted import counted
 
 from . import collect_journals
 
@@ -28,12 +29,14 @@ def show(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> No
         return
     console.result("bundle   ", collected.path)
     console.result(
-        f"read     {collected.files} files, {figures.amount(collected.bytes)}"
+        f"read     {counted(collected.files, 'file')}, {figures.amount(collected.bytes)}"
         f" ({', '.join(f'{count} {name}' for name, count in sorted(collected.outcomes.items()))})"
     )
     if collected.resumed:
         taken = figures.amount(collected.resumed["bytes"])
-        console.result(f"resumed  {collected.resumed['files']} files, {taken}, were there already")
+        console.result(
+            f"resumed  {counted(collected.resumed['files'], 'file')}, {taken}, were there already"
+        )
     if collected.gap_count:
         console.result(f"gaps     {collected.gap_count}")
         for gap in collected.gaps[:_GAPS_SHOWN]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from custody.cli import exit_codes
 from custody.cli.given import certificates
 from custody.cli.terminal import console, figures
+from custody.counted import counted
 from custody.errors import UsageError
 
 from . import collect_journals, collect_shown
@@ -72,7 +73,7 @@ def _show(collected: Collected, signer: Signer) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in sorted(collected.outcomes.items()))
     size = figures.amount(collected.bytes)
     console.aside("bundle   ", collected.bundle_id, " (sent as a stream; not read back here)")
-    console.aside(f"read     {collected.files} files, {size} ({counts})")
+    console.aside(f"read     {counted(collected.files, 'file')}, {size} ({counts})")
     journals = collect_journals.tell(collected)
     if journals:
         console.aside("journals ", journals)

@@ -11,6 +11,7 @@ import typer
 from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.terminal import console, figures
+from custody.counted import counted
 from custody.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def restore(
     left_out = sum(content.left_out for content in found)
     if left_out:
         console.warning(
-            f"{left_out} pieces say that they were sealed by then, and follow some that were sealed"
-            " later: the host's clock went back; they are left out"
+            f"{counted(left_out, 'piece')} left out: by their own time sealed by then, but after"
+            " some that were sealed later: the host's clock went back"
         )
     code = exit_codes.CANNOT_VERIFY if missing else exit_codes.OK
     if output is None:
@@ -89,7 +90,9 @@ def restore(
     for one in done:
         pieces = len(one.content.parts)
         console.result(
-            "restored  ", one.path, f"  {figures.amount(one.content.size)} from {pieces} pieces"
+            "restored  ",
+            one.path,
+            f"  {figures.amount(one.content.size)} from {counted(pieces, 'piece')}",
         )
         console.result("sha256    ", one.sha256)
     console.remark(f"whose signatures these pieces bear: custody verify {case}")

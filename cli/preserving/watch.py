@@ -16,6 +16,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import certificates, desk, manners, options, source_options
 from custody.cli.terminal import console, figures
+from custody.counted import counted
 from custody.errors import CustodyError, KeyAccessError, UsageError
 
 from . import watch_status, watch_unit
@@ -235,7 +236,7 @@ class _Told:
         entered = collected.ledger
         if self._line.is_shown:
             console.result(
-                f"sealed   {collected.bundle_id}: {collected.files} pieces,"
+                f"sealed   {collected.bundle_id}: {counted(collected.files, 'piece')},"
                 f" {figures.amount(collected.bytes)}"
             )
             return
@@ -267,9 +268,10 @@ class _Told:
         self._say_behind(size, watch.settings.every)
         if self._line.is_shown:
             self._line.show(
-                f"{len(watch.follower.files):,} files, {figures.amount(watch.preserved)} preserved,"
-                f" {figures.amount(size)} waiting {seconds:.0f} s, {watch.bundles} seals,"
-                f" {watch.alarms} alarms"
+                f"{counted(len(watch.follower.files), 'file')},"
+                f" {figures.amount(watch.preserved)} preserved,"
+                f" {figures.amount(size)} waiting {seconds:.0f} s,"
+                f" {counted(watch.bundles, 'seal')}, {counted(watch.alarms, 'alarm')}"
             )
         if time.monotonic() - self._written >= _STATE_SECONDS:
             self._write(watch, running=True)

@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TextIO
 
+from custody.counted import counted
 from custody.errors import CustodyError
 from custody.visible import visible
 
@@ -346,7 +347,7 @@ class Progress:
     def entries(self, done: int, total: int) -> None:
         """The same, for work that is counted in entries of a ledger."""
         if self._is_due():
-            self._show(f"{done:,} of {total:,} entries")
+            self._show(f"{done:,} of {counted(total, 'entry')}")
 
     def _is_due(self) -> bool:
         if not self._on:

@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from custody.counted import counted
+
 SUMS = "SHA256SUMS"
 LARGEST_SUMS = 4 << 20
 MOST_NAMED = 20
@@ -62,7 +64,7 @@ def remark(package: Path) -> str:
     if found is None or "altered" not in found:
         return ""
     count = found["altered_files"]
-    which = f"{count} files" if count != 1 else "1 file"
+    which = counted(count, "file")
     return (
         f"{which} of this portable build differ from its {SUMS}, such as {found['altered'][0]};"
         " the bundle will record that"

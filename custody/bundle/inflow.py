@@ -19,6 +19,7 @@ from custody import durable, reading
 from custody.bundle import content, layout
 from custody.bundle.inlet import LEAST, Inlet
 from custody.bundle.payload import Payload
+from custody.counted import counted
 from custody.errors import (
     DifferenceError,
     FormatError,
@@ -114,7 +115,7 @@ class _Inflow:
         came = self._came
         torn = f" in {came.torn}" if came.torn else ""
         return (
-            f"{torn}; what came whole ({came.files} files, {came.bytes} bytes)"
+            f"{torn}; what came whole ({counted(came.files, 'file')}, {came.bytes} bytes)"
             f" is kept in {self._staged}"
         )
 

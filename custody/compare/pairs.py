@@ -38,6 +38,7 @@ from custody.compare.results import (
     named,
 )
 from custody.compare.sides import Side
+from custody.counted import counted
 from custody.errors import FormatError
 
 _TALLIED = 256
@@ -321,14 +322,10 @@ def _status(found: Match) -> tuple[str, str]:
         return MODIFIED, f"first difference at byte {found.same:,}{sizes}"
     past = found.original - found.copy
     if past > 0:
-        return GROWN, f"the original continues {_bytes(past)} past the copy"
+        return GROWN, f"the original continues {counted(past, 'byte')} past the copy"
     if past < 0:
-        return TRUNCATED, f"the copy continues {_bytes(-past)} past the original"
+        return TRUNCATED, f"the copy continues {counted(-past, 'byte')} past the original"
     return IDENTICAL, ""
-
-
-def _bytes(count: int) -> str:
-    return "1 byte" if count == 1 else f"{count:,} bytes"
 
 
 def _side(is_copy: bool) -> str:

@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from custody.counted import counted
 from custody.errors import UsageError
 from custody.forms import qr
 from custody.visible import visible
@@ -78,7 +79,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters["several"] = _several
+    made.filters["several"] = counted
     made.filters["grouped"] = _grouped
     made.filters["moment"] = _moment
     made.filters["quoted"] = shlex.quote
@@ -91,10 +92,6 @@ def _shown(value: Any) -> Any:
     if hasattr(value, "__html__"):
         return value
     return "" if value is None else visible(value)
-
-
-def _several(count: int, thing: str) -> str:
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def _grouped(text: str) -> str:

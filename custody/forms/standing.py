@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from custody.counted import counted
 from custody.findings import Finding
 from custody.forms.item import Item
 from custody.history import register
@@ -93,7 +94,7 @@ def _ledger(timeline: Timeline, docket: Docket) -> None:  # (1)
         )
     if report.not_checked:
         docket.left(LEDGER, report.not_checked[0].message)
-    docket.shown(LEDGER, f"{report.origin}: {report.size} entries, derived again")
+    docket.shown(LEDGER, f"{report.origin}: {counted(report.size or 0, 'entry')}, derived again")
 
 
 def _receipts(timeline: Timeline, docket: Docket) -> None:  # (2)

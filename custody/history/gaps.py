@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from custody.counted import counted
 from custody.formats.statement import Actor
 from custody.history import persons
 from custody.history.register import text
@@ -86,7 +87,7 @@ def made_twice(step: Step, older: Step | None) -> Gap:
 def called_alike(label: str, bundles: Sequence[str]) -> Gap:
     """Two copies with one label, of different bundles."""
     listed = ", ".join(bundles)
-    why = f"{label} is the label of {len(bundles)} copies, one of each of: {listed}"
+    why = f"{label} is the label of {counted(len(bundles), 'copy')}, one of each of: {listed}"
     return Gap(TWO_HOLDERS, label, why, ())
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
+from custody.counted import counted
 from custody.formats.statement import Actor, Event
 from custody.history import persons, register
 from custody.history.register import text
@@ -84,10 +85,16 @@ def _disposed(details: Mapping[str, Any], label: str) -> str:
     return f"{what}{label} disposed of{at}{to}{seen}"
 
 
+def _is_count(value: object) -> TypeGuard[int]:
+    """Whether what somebody else signed is a number of things."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _stamped(details: Mapping[str, Any], label: str) -> str:
     tree = details.get("checkpoint")
     if isinstance(tree, dict):
-        label = f"the ledger's checkpoint of {tree.get('size')} entries"
+        size = tree.get("size")
+        label = f"the ledger's checkpoint of {counted(size, 'entry') if _is_count(size) else size}"
     return f"{label} time-stamped by {text(details, 'authority')}: {text(details, 'time')}"
 
 

@@ -169,7 +169,7 @@ def _each(
     """Every entry of one table, parsed."""
     listed = document.get(table, [])
     if not isinstance(listed, list):
-        raise InputError("read trust", path, f"{table} entries are written [[{table}]]")
+        raise InputError("read trust", path, f"each {table} is written [[{table}]]")
     found = []
     for number, entry in enumerate(listed, 1):
         try:

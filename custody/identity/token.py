@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from custody.counted import counted
 from custody.errors import CustodyError, FormatError, KeyAccessError, UsageError
 from custody.formats import vkey
 from custody.formats.vkey import VerifierKey
@@ -155,7 +156,9 @@ def _private(place: Place, session: pkcs11.Session) -> Any:
     wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: place.label}
     found = list(session.get_objects(wanted))
     if len(found) > 1:
-        raise UsageError("find", place, f"{len(found)} keys in the token have that label")
+        raise UsageError(
+            "find", place, f"{counted(len(found), 'key')} in the token have that label"
+        )
     return found[0] if found else None
 
 
@@ -229,7 +232,9 @@ def _token(place: Place) -> Any:
             why = f'no token "{place.token}" is there'
             raise KeyAccessError("use", place, why, hint="plug it in; pkcs11-tool --list-tokens")
         if len(listed) > 1:
-            raise UsageError("use", place, f"{len(listed)} tokens have the label {place.token}")
+            raise UsageError(
+                "use", place, f"{counted(len(listed), 'token')} have the label {place.token}"
+            )
         _refuse_locked(place, listed[0])
         return listed[0]
 

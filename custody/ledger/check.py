@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from custody.counted import counted
 from custody.errors import CustodyError, FormatError, NotFoundError
 from custody.findings import Finding
 from custody.formats.dsse import Envelope
@@ -329,7 +330,7 @@ def _doubt(kind: tuple[EntryVerdict, str], seen: tuple[int, int]) -> tuple[bool,
     """What is said about the entries of one key, and whether it counts as wrong."""
     verdict, keyid = kind
     count, first = seen
-    entries = f"{count} entries, the first is {first}, are signed"
+    entries = f"{counted(count, 'entry')} (the first is {first}) signed"
     if verdict == "late":
         why = f"{entries} at a time at which their key did not count"
         return True, Finding(sweeping.place(first), "a key that counted then", keyid, why)

@@ -6,6 +6,7 @@ keeps it if it has at least as many entries, and the first of them lead to the v
 
 from __future__ import annotations
 
+from custody.counted import counted
 from custody.errors import CustodyError, DifferenceError, FormatError
 from custody.findings import Finding
 from custody.ledger import merkle
@@ -13,23 +14,20 @@ from custody.ledger.checkpoint import Checkpoint
 from custody.ledger.reader import CHECKPOINT, LedgerReader
 
 _BACK = (
-    "the ledger had {old} entries and promises only {new} now: its checkpoint was put back to an"
+    "the ledger had {old} and promises only {new} now: its checkpoint was put back to an"
     " older one, and the entries beyond it are still there"
 )
 _CUT = (
-    "the ledger had {old} entries and has only {new} now: its end was cut off, or the whole of it"
+    "the ledger had {old} and has only {new} now: its end was cut off, or the whole of it"
     " was put back to an older state, as from a backup"
 )
 _TWO = (
-    "there are two different ledgers of {old} entries under this name: its history was rewritten,"
+    "there are two different ledgers of {old} under this name: its history was rewritten,"
     " or different people are shown different ones"
 )
-_FORKED = (
-    "the first {old} entries are not those that were seen before: the ledger's history was"
-    " rewritten"
-)
+_FORKED = "the first {old} are not those that were seen before: the ledger's history was rewritten"
 _STRANGER = "the checkpoint is of another ledger"
-_NOT_SHOWN = "it cannot be shown that the ledger only grew since it had {old} entries: {why}"
+_NOT_SHOWN = "it cannot be shown that the ledger only grew since it had {old}: {why}"
 
 
 def contradiction(ledger: LedgerReader, seen: Checkpoint, present: Checkpoint) -> Finding | None:
@@ -40,7 +38,7 @@ def contradiction(ledger: LedgerReader, seen: Checkpoint, present: Checkpoint) -
     words = _words(ledger, seen, present)
     if not words:
         return None
-    message = words.format(old=seen.size, new=present.size)
+    message = words.format(old=counted(seen.size, "entry"), new=f"{present.size:,}")
     return Finding(CHECKPOINT, _tree(seen), _tree(present), message)
 
 
@@ -82,4 +80,4 @@ def _growth(ledger: LedgerReader, seen: Checkpoint, present: Checkpoint) -> str:
 
 
 def _tree(tree: Checkpoint) -> str:
-    return f"{tree.origin}, {tree.size} entries, root {tree.root.hex()}"
+    return f"{tree.origin}, {counted(tree.size, 'entry')}, root {tree.root.hex()}"

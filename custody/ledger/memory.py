@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custody import durable, reading
+from custody.counted import counted
 from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError, StorageError
 from custody.findings import Finding
 from custody.formats import note
@@ -229,5 +230,5 @@ def _replaced(path: Path, key: VerifierKey) -> Finding:
 
 def _not_compared(item: Published, why: str) -> Finding:
     tree = item.checkpoint
-    seen = f"{tree.origin}, {tree.size} entries"
+    seen = f"{tree.origin}, {counted(tree.size, 'entry')}"
     return Finding(CHECKPOINT, "a checkpoint to compare with", seen, f"not compared: {why}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custody import reading
+from custody.counted import counted
 from custody.errors import CustodyError, DifferenceError, FormatError, NotFoundError, UsageError
 from custody.formats import note
 from custody.formats.note import SignedNote
@@ -162,7 +163,9 @@ class LedgerReader:
         now = self.checkpoint().size
         new = now if new is None else new
         if not 0 < old <= new <= now:
-            raise UsageError("prove growth", f"{old}..{new}", f"the ledger has {now} entries")
+            raise UsageError(
+                "prove growth", f"{old}..{new}", f"the ledger has {counted(now, 'entry')}"
+            )
         return merkle.consistency_proof(old, new, self._stored(now))
 
     def root_at(self, size: int) -> bytes:
@@ -172,7 +175,7 @@ class LedgerReader:
         """
         now = self.checkpoint().size
         if not 0 <= size <= now:
-            raise UsageError("find root", size, f"the ledger has {now} entries")
+            raise UsageError("find root", size, f"the ledger has {counted(now, 'entry')}")
         return merkle.root(size, self._stored(now))
 
     def still_holds(self, tree: Checkpoint) -> bool:
@@ -191,7 +194,9 @@ class LedgerReader:
         published = self.checkpoint()
         tree = published.checkpoint
         if not 0 <= index < tree.size:
-            raise UsageError("write receipt", index, f"the ledger has {tree.size} entries")
+            raise UsageError(
+                "write receipt", index, f"the ledger has {counted(tree.size, 'entry')}"
+            )
         hashes = merkle.inclusion_proof(index, tree.size, self._stored(tree.size))
         leaf = merkle.leaf_hash(next(self._entries(index, index + 1, tree.size)))
         try:

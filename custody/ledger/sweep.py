@@ -21,6 +21,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
+from custody.counted import counted
 from custody.errors import CustodyError, FormatError, NotFoundError, StorageError
 from custody.findings import Finding
 from custody.formats import dsse
@@ -82,7 +83,9 @@ def look_at(ledger: LedgerReader, task: Task, verify_entry: VerifyEntry) -> Seen
             entries = tiles.decode_bundle(data, tile.width)
         except FormatError as err:
             why = "malformed entry bundle"
-            seen.findings.append(Finding(tile.path, f"{tile.width} entries", str(err), why))
+            seen.findings.append(
+                Finding(tile.path, f"{counted(tile.width, 'entry')}", str(err), why)
+            )
         else:
             compare_partials(ledger, task.partials, data, seen.findings)
             _judge(tile, entries, verify_entry, seen)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from custody import durable, reading
+from custody.counted import counted
 from custody.errors import DifferenceError, FormatError, NotFoundError
 from custody.formats import note
 from custody.formats.note import NoteSignature, SignedNote
@@ -134,7 +135,7 @@ class Witness:
         # (3) From where this witness stands.
         size = last.checkpoint.size if last else 0
         if request.old != size:
-            return _conflict(size, f"the last checkpoint signed here has {size} entries")
+            return _conflict(size, f"the last checkpoint signed here has {counted(size, 'entry')}")
         # (4) Onwards, and only grown.
         refusal = _judge_growth(request, last, tree)
         if refusal is not None:
@@ -150,7 +151,7 @@ class Witness:
         log_lines = tuple(item for item in signed.signatures if _is_by(item, self._logs))
         kept = note.dump(SignedNote(signed.text, (*log_lines, line)))
         durable.replace(self._path(tree.origin), kept)
-        return Answer(200, note.signature_lines([line]), f"signed at {tree.size} entries")
+        return Answer(200, note.signature_lines([line]), f"signed at {counted(tree.size, 'entry')}")
 
     def _path(self, origin: str) -> Path:
         digest = hashlib.sha256(origin.encode("utf-8", "surrogateescape")).hexdigest()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from custody import posting
+from custody.counted import counted
 from custody.errors import CustodyError, FormatError
 from custody.formats import note, strict
 from custody.formats.note import NoteSignature
@@ -121,8 +122,9 @@ def _request(ledger: LedgerReader, published: Published, old: int) -> bytes:
 def _contradiction(size: int, published: Published) -> str:
     if size > published.size:
         return (
-            f"it says that it signed {size} entries of this ledger, which has {published.size}:"
-            " the ledger was put back to an older state, or its end was cut off"
+            f"it says that it signed {counted(size, 'entry')} of this ledger, which has"
+            f" {published.size:,}: the ledger was put back to an older state, or its end was cut"
+            " off"
         )
     return (
         f"it says that it signed another ledger of the same size {size} under this name: the"
@@ -148,7 +150,9 @@ def _judge(
         return Asked(name, "refused", f"its answer is not a cosignature of its key: {err}")
     if seconds < not_before:
         return Asked(name, "refused", "it signed an older time than it did before")
-    return Asked(name, "cosigned", f"cosigned at {published.size} entries", lines, seconds)
+    return Asked(
+        name, "cosigned", f"cosigned at {counted(published.size, 'entry')}", lines, seconds
+    )
 
 
 def _refusal(status: int, answer: bytes) -> str:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from custody.counted import counted
 from custody.errors import InputError
 
 MOST_SHOWN = 200
@@ -35,7 +36,7 @@ class MistakesError(InputError):
         shown = [f"  {problem}" for problem in self.problems[:MOST_SHOWN]]
         if count > MOST_SHOWN:
             shown.append(f"  and {count - MOST_SHOWN} more")
-        heading = "1 mistake" if count == 1 else f"{count} mistakes"
+        heading = counted(count, "mistake")
         super().__init__(
             what, thing, "\n".join([heading, *shown]), hint="correct each line named above"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from custody.counted import counted
 from custody.obligations.pack import NOT_SPECIFIED, Pace, Rule
 from custody.obligations.record import Facts
 from custody.obligations.table import label
@@ -118,7 +119,7 @@ def _timing(rule: Rule, facts: Facts, done_on: date) -> list[str]:
 
 
 def _days(count: int) -> str:
-    return f"{count} {'day' if count == 1 else 'days'}"
+    return counted(count, "day")
 
 
 def missing_words(missing: Missing) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from custody.counted import counted
 from custody.obligations import deeds
 from custody.obligations.assess import UNDETERMINED, Assessment, ChoiceMade, Duty
 from custody.obligations.blocks import Block, Bullets, Fields, Heading, Paragraph, Table, Tree
@@ -96,7 +97,7 @@ def due(duty: Duty, *, short: bool = False) -> str:
         text += f" (the date wants {', '.join(when.needs)})"
     if when.elapsed is None or duty.answer in _SETTLED:
         return text
-    return f"{text}; {when.elapsed} {'day' if when.elapsed == 1 else 'days'} elapsed"
+    return f"{text}; {counted(when.elapsed, 'day')} elapsed"
 
 
 def page(duty: Duty, *, expand: bool = False) -> list[Block]:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from custody.counted import counted
 from custody.obligations.nodes import Mapping, Node, Scalar, Sequence, describe
 from custody.obligations.problems import Problems
 
@@ -58,7 +59,7 @@ def parse(data: bytes, origin: str) -> Definition:
     text = reading.decode(data, problems)
     nodes = list(reading.read_yaml(text, problems)) if text else []
     if len(nodes) != 1 and not problems.found:
-        problems.add(0, "", f"{len(nodes)} documents", "allowed: one set")
+        problems.add(0, "", f"{counted(len(nodes), 'document')}", "allowed: one set")
     problems.raise_any("read set", origin)
     made = _Reader(problems).read(nodes[0], hashlib.sha256(data).hexdigest())
     problems.raise_any("read set", origin)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from custody.counted import counted
 from custody.errors import CustodyError, FormatError, NotFoundError, StorageError
 from custody.findings import Finding
 from custody.identity.trust import Anchor
@@ -131,7 +132,12 @@ def _contradiction(found: LedgerToken, ledger: LedgerReader) -> Finding | str | 
             return Finding(found.name, now.origin, tree.origin, why)
         if now.size < tree.size:
             why = "the ledger is behind a checkpoint that was stamped: it was rolled back"
-            return Finding(found.name, f"at least {tree.size} entries", f"{now.size} entries", why)
+            return Finding(
+                found.name,
+                f"at least {counted(tree.size, 'entry')}",
+                f"{counted(now.size, 'entry')}",
+                why,
+            )
         root = ledger.root_at(tree.size)
     except (FormatError, NotFoundError, StorageError) as err:
         return err.why or str(err)

@@ -244,8 +244,8 @@ def _describe(one: _Admission, terms: Terms, case: Case) -> None:
     details |= _coming_back(one, terms)
     if one.outcome in ("received", "not-verified") and found.attachments:
         if len(found.attachments) > MOST_ATTACHMENTS:
-            why = f"it has {len(found.attachments)} attachments, at most {MOST_ATTACHMENTS}"
-            raise UsageError("receive", item.path, f"{why} can be taken in")
+            why = f"it has {len(found.attachments)}, at most {MOST_ATTACHMENTS} are taken in"
+            raise UsageError("receive attachments of", item.path, why)
         details["attachments"] = list(found.attachments)
     one.details = {name: value for name, value in details.items() if value not in ("", {})}
 

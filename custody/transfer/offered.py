@@ -10,6 +10,7 @@ from pathlib import Path
 from custody import durable
 from custody.bundle import layout
 from custody.case import RECORD
+from custody.counted import counted
 from custody.errors import NotFoundError
 from custody.formats import bagit
 from custody.handover import RECEIPT_FILE, RELEASE_FILE
@@ -72,5 +73,5 @@ def _directory(path: Path) -> tuple[str, str]:
         return "it is not a bundle", "name the directory of the bundle"
     listed = shlex.join(str(path / name) for name in bundles[:_NAMED])
     more = f" and {len(bundles) - _NAMED} more" if len(bundles) > _NAMED else ""
-    what = "a bundle" if len(bundles) == 1 else f"{len(bundles)} bundles"
+    what = "a bundle" if len(bundles) == 1 else counted(len(bundles), "bundle")
     return f"it is a directory with {what} in it, and not a bundle", f"name {listed}{more}"

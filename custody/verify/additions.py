@@ -15,6 +15,7 @@ from pathlib import Path
 
 from custody import durable, reading
 from custody.bundle import layout
+from custody.counted import counted
 from custody.errors import CustodyError, FormatError
 from custody.formats import dsse
 from custody.formats.statement import Event
@@ -122,7 +123,7 @@ class Judge:
     def settle(self) -> None:
         """Every addition has been judged."""
         if self.unknown or self.undated or self.too_large:
-            why = f"{self.count} additions"
+            why = f"{counted(self.count, 'addition')}"
             if self.undated:
                 why += f", {self.undated} of them by keys with an end and without a trusted time"
             if self.unknown:
@@ -131,7 +132,7 @@ class Judge:
                 why += f", {self.too_large} of them too large to work out again"
             self._docket.left(self._number, why)
         elif self.count:
-            self._docket.shown(self._number, f"{self.count} additions, all in order")
+            self._docket.shown(self._number, f"{counted(self.count, 'addition')}, all in order")
         else:
             self._docket.shown(self._number, "nothing was added")
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from custody import clock
+from custody.counted import counted
 from custody.ledger.policy import NONE as NO_QUORUM
 from custody.ledger.policy import Policy
 
@@ -126,7 +127,7 @@ def spelled(span: timedelta) -> str:
     days, rest = divmod(seconds, 86_400)
     hours, minutes = rest // 3600, rest % 3600 // 60
     if days:
-        return f"{days} day{'' if days == 1 else 's'}, {hours} h {minutes} min"
+        return f"{counted(days, 'day')}, {hours} h {minutes} min"
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"

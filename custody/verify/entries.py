@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from custody import intaken
+from custody.counted import counted
 from custody.errors import FormatError
 from custody.formats import dsse
 from custody.formats.dsse import Envelope
@@ -182,9 +183,11 @@ class Entries:
         for index, said in list(self.remarks.items())[:100]:
             docket.remark(f"ledger: entry {index}", said)
         for fingerprint, count in list(self.unknown.items())[:100]:
-            docket.left(number, f"{count} entries are signed by an untrusted key: {fingerprint}")
+            docket.left(
+                number, f"{counted(count, 'entry')} signed by an untrusted key: {fingerprint}"
+            )
             docket.remark(
-                "ledger", f"{count} entries are signed by the untrusted key {fingerprint}"
+                "ledger", f"{counted(count, 'entry')} signed by the untrusted key {fingerprint}"
             )
         if self.named and not self.is_by_named:
             why = "no entry is signed by the signer you named"
@@ -192,8 +195,10 @@ class Entries:
             docket.found(number, "ledger", ", ".join(sorted(self.named)), found, why)
         if self.undated:
             why = "their key has an end, and no stamp or witness shows that they are older"
-            docket.left(number, f"{self.undated} entries need a trusted time: {why}")
-        docket.shown(number, f"{self.count} entries, each signed by a trusted key")
+            docket.left(
+                number, f"{counted(self.undated, 'entry')} without the trusted time needed: {why}"
+            )
+        docket.shown(number, f"{counted(self.count, 'entry')}, each signed by a trusted key")
 
 
 def _digest(envelope: Envelope) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from custody import reading
 from custody.bundle import content, layout, tree
 from custody.bundle.content import Line
+from custody.counted import counted
 from custody.errors import CustodyError, FormatError
 from custody.findings import Finding
 from custody.formats import inventory
@@ -67,7 +68,7 @@ def unlisted(bag: Path, count: int) -> Iterator[Finding]:
         for name, times in listed.items():
             if times > 1:
                 why = "the manifest names a file more than once"
-                yield Finding(name.decode(), "one line", f"{times} lines", why)
+                yield Finding(name.decode(), "one line", f"{counted(times, 'line')}", why)
         for name in _on_disk(bag):
             if part.has(name) and name not in listed:
                 shown = name.decode("utf-8", "surrogateescape")

@@ -17,6 +17,7 @@ from pathlib import Path
 from custody.beside import beside
 from custody.bundle import content, layout, multiset
 from custody.bundle.content import Line, Seen, Totals
+from custody.counted import counted
 from custody.errors import CustodyError
 from custody.findings import Finding
 from custody.formats import bagit
@@ -187,7 +188,7 @@ class _Payload:
         if oxum and oxum != self.totals.oxum() and self.is_whole:
             why = "the amount of payload is not what bag-info.txt says"
             self._docket.found(PAYLOAD, bagit.INFO_NAME, oxum, self.totals.oxum(), why)
-        shown = f"{self.totals.files} files, {self.totals.bytes} bytes, all as listed"
+        shown = f"{counted(self.totals.files, 'file')}, {self.totals.bytes} bytes, all as listed"
         self._docket.shown(PAYLOAD, shown)
 
 
@@ -206,4 +207,4 @@ def _agreement(bag: Path, payload: _Payload, told: Told, docket: Docket) -> None
             sizes, found = "the sizes of the files", "others, when it was read first"
             docket.found(INVENTORY, layout.INVENTORY, sizes, found, CHANGED)
     records = told.counts.outcomes.total()
-    docket.shown(INVENTORY, f"{records} records, one for every path")
+    docket.shown(INVENTORY, f"{counted(records, 'record')}, one for every path")

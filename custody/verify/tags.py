@@ -14,6 +14,7 @@ from typing import Any
 from custody import durable, reading
 from custody.bundle import layout
 from custody.bundle.verify_text import VERIFY_TEXT
+from custody.counted import counted
 from custody.errors import CustodyError, FormatError, UnknownFormatError
 from custody.formats import bagit, canonical
 from custody.verify import journals
@@ -152,7 +153,9 @@ def _tag_manifest(bag: Path, tags: Tags, docket: Docket) -> None:
         expected, found = ", ".join(layout.TAG_FILES), ", ".join(listed)[:1_000]
         why = "it does not list exactly the tag files, in order"
         docket.found(TAG_MANIFEST, name, expected, found, why)
-    docket.shown(TAG_MANIFEST, f"{len(listed)} tag files unchanged; sha256:{tags.pinned}")
+    docket.shown(
+        TAG_MANIFEST, f"{counted(len(listed), 'tag file')} unchanged; sha256:{tags.pinned}"
+    )
 
 
 def _compare(bag: Path, name: str, expected: str, tags: Tags, docket: Docket) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from custody.acquire import metadata
+from custody.counted import counted
 from custody.watch.followed import Followed
 
 TRUNCATED = "truncated"
@@ -73,5 +74,7 @@ def bounded(seen: Sequence[Alarm]) -> Sequence[Alarm]:
     if len(seen) <= _MOST_ALARMS:
         return seen
     rest = len(seen) - _MOST_ALARMS
-    more = replace(seen[_MOST_ALARMS], message=f"and {rest} more alarms at the same time")
+    more = replace(
+        seen[_MOST_ALARMS], message=f"and {counted(rest, 'more alarm')} at the same time"
+    )
     return [*seen[:_MOST_ALARMS], more]

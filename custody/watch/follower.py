@@ -10,6 +10,7 @@ from typing import Any
 
 from custody.acquire import metadata
 from custody.acquire.metadata import Record
+from custody.counted import counted
 from custody.watch import alarms, kinship, prefix
 from custody.watch.alarms import Alarm
 from custody.watch.followed import READ, Followed, Identity, begin
@@ -103,7 +104,7 @@ class Follower:
         item.status, item.last_change = status, time.monotonic()
         self.judge_permissions(item, before)
         if status.st_size < item.end:
-            why = f"it is {status.st_size} bytes long now; {item.end} were known"
+            why = f"it is {counted(status.st_size, 'byte')} long now; {item.end:,} were known"
             self.start_over(item, alarms.TRUNCATED, why)
             return
         if status.st_ctime_ns != before.st_ctime_ns or status.st_mtime_ns != before.st_mtime_ns:

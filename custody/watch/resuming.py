@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from custody import pieces
 from custody.case import Case
+from custody.counted import counted
 from custody.formats import inventory
 from custody.formats.inventory import Record
 from custody.watch import alarms, kinship, prefix
@@ -32,7 +33,8 @@ def take_up(follower: Follower, item: Followed, path: bytes, fd: int) -> None:
     follower.follow(item)
     follower.judge_permissions(item, before)
     if item.status.st_size < item.offset:
-        why = f"{_WHILE_AWAY}it is {item.status.st_size} bytes long; {item.offset} are sealed"
+        size = counted(item.status.st_size, "byte")
+        why = f"{_WHILE_AWAY}it is {size} long; {item.offset:,} are sealed"
         follower.start_over(item, alarms.TRUNCATED, why)
         return
     item.whole = kinship.digest_of(fd, item.offset) if item.offset <= _MOST_REREAD else None

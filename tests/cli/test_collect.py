@@ -266,7 +266,7 @@ def test_a_dry_run_writes_nothing(custody: Any, case: Path, logs: Path, tmp_path
     assert re.search(r"^limit-skipped +5000 ", done.stdout, re.MULTILINE)
     assert re.search(r"^missing ", done.stdout, re.MULTILINE)
     assert re.search(r"^excluded ", done.stdout, re.MULTILINE)
-    assert "1 files, 14 bytes; nothing was written" in done.stdout
+    assert "1 file, 14 bytes; nothing was written" in done.stdout
     for option in (("--output", tmp_path / "new"), ("--case", case)):
         found = json.loads(custody("collect", logs, "--dry-run", "--json", *option).stdout)
         assert (found["schema"], found["files"]) == ("custody.dry-run/v1", 3)

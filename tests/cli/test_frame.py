@@ -430,7 +430,7 @@ def test_progress_is_for_people_who_watch(
 
 def test_amounts_are_readable() -> None:
     """Bytes in the unit that fits, never a thousand of one unit."""
-    amounts = {0: "0 bytes", 1: "1 byte", 1023: "1023 bytes", 1 << 20: "1.0 MiB"}
+    amounts = {0: "0 bytes", 1: "1 byte", 1023: "1,023 bytes", 1 << 20: "1.0 MiB"}
     amounts |= {1023 * 1024: "1.0 MiB", 5 * 2**40: "5.0 TiB", 2**70: "1048576.0 PiB"}
     assert {count: figures.amount(count) for count in amounts} == amounts
 

@@ -176,7 +176,7 @@ def test_a_witness_over_the_network(
     backup = tmp_path / "backup"
     shutil.copytree(case, backup)
     done = custody("ledger", "witness", "ask", *named, exit_code=0)
-    assert "OK w1: cosigned at 1 entries" in done.stdout
+    assert "OK w1: cosigned at 1 entry" in done.stdout
     note(custody, case, 2)
     done = custody("ledger", "witness", "ask", "--json", *named, exit_code=0)
     document = json.loads(done.stdout)

@@ -353,7 +353,7 @@ def test_a_collector_that_is_killed(host: Person, desk: Person, case: Path, tmp_
     one, said = take(desk, case, data, code=11)
     assert one["outcome"] == "failed"
     assert "the stream broke off in data/" in one["why"]
-    assert "(1 files, 6000 bytes)" in one["why"]
+    assert "(1 file, 6000 bytes)" in one["why"]
     assert "nothing is sealed" in one["why"]
     (kept,) = (case / "incoming").iterdir()
     (whole,) = kept.glob("data/**/a.log")

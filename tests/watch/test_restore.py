@@ -43,7 +43,7 @@ def test_a_clock_that_went_back_is_no_gap_in_what_was_sealed_by_then(
     target = tmp_path / "then"
     done = custody("restore", case, logs / "a.log", "--at", at(0.5), "-o", target, exit_code=0)
     assert target.read_bytes() == b"one\n"
-    assert "2 pieces say that they were sealed by then" in done.stderr
+    assert "2 pieces left out: by their own time sealed by then" in done.stderr
     done = custody("restore", case, logs / "a.log", "--at", at(-0.8), exit_code=12)
     assert "that was sealed by then" in done.stderr
     custody("restore", case, logs / "a.log", "-o", tmp_path / "all", exit_code=0)

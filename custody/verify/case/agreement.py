@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from custody.bundle import layout
+from custody.counted import counted
 from custody.errors import CustodyError
 from custody.ledger.check import Report
 from custody.ledger.checkpoint import Checkpoint
@@ -136,8 +137,8 @@ class Agreement:
     ) -> None:
         if tree_head.size > size:
             why = f"the ledger is behind the checkpoint in {source}: it was rolled back"
-            expected = f"at least {tree_head.size} entries"
-            self._docket.found(AGREEMENT, where, expected, f"{size} entries", why)
+            expected = f"at least {counted(tree_head.size, 'entry')}"
+            self._docket.found(AGREEMENT, where, expected, f"{counted(size, 'entry')}", why)
             return
         try:
             root = reader.root_at(tree_head.size)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from custody.counted import counted
 from custody.errors import CustodyError
 from custody.ledger import check as ledger_check
 from custody.ledger.check import Report
@@ -59,7 +60,7 @@ def derive(
         docket.remark(f"ledger/{finding.path}", finding.message)
     if report.not_checked:
         docket.left(LEDGER, report.not_checked[0].message)
-    shown = f"{report.origin}: {report.size} entries, derived again"
+    shown = f"{report.origin}: {counted(report.size or 0, 'entry')}, derived again"
     docket.shown(LEDGER, shown)
     entries.report(ENTRIES, docket)
     return report

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from custody.bundle import layout, tree
+from custody.counted import counted
 from custody.errors import CustodyError
 from custody.identity.trust import Trust
 from custody.ledger.judge import judge_witnessed
@@ -126,7 +127,11 @@ def check(path: Path, time: LedgerTime, entries: Entries, bundles: Bundles, dock
     _gone(path, entries, bundles, docket)
     count = len(time.bounds.stamps)
     last = max((stamp.size for stamp in time.bounds.stamps), default=0)
-    shown = f"{count} stamps over checkpoints, the last over {last} entries" if count else "none"
+    shown = (
+        f"{counted(count, 'stamp')} over checkpoints, the last over {counted(last, 'entry')}"
+        if count
+        else "none"
+    )
     docket.shown(STAMPS, shown)
 
 

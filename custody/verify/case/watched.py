@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from custody import pieces
+from custody.counted import counted
 from custody.errors import CustodyError
 from custody.ledger.reader import LedgerReader
 from custody.pieces import Chains, Part
@@ -35,8 +36,10 @@ def check(case: Path, docket: Docket) -> None:
         why = f"the {part.piece.offset - end} bytes before it, from {end} on, are nowhere"
         _found(docket, part, why)
     if gone:
-        docket.left(WATCHED, f"{gone} bundles of the watch are not there", required=False)
-    docket.shown(WATCHED, f"{joined} pieces of {len(contents)} contents, without a gap")
+        docket.left(WATCHED, f"{counted(gone, 'bundle')} of the watch not there", required=False)
+    docket.shown(
+        WATCHED, f"{counted(joined, 'piece')} of {counted(len(contents), 'content')}, without a gap"
+    )
 
 
 def _found(docket: Docket, part: Part, problem: str) -> None:
