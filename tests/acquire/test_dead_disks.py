@@ -70,16 +70,18 @@ def stick(tmp_path: Path) -> Iterator[Stick]:
 def in_mid_write(custody: Any, log: Path, output: Path, action: Callable[[], object]) -> str:
     """Collect a log slowly, do something once it is being written; gives what was said at exit 1.
 
-    A mebibyte a second: it is still writing when the action comes.
+    Four mebibytes a second: it is still writing when the action comes.  Then the log is cut, so that
+    there is nothing more to wait for.
     """
     with subprocess.Popen(
-        custody.command("collect", log, "--output", output, "--collector", "C", "--rate", "1M"),
+        custody.command("collect", log, "--output", output, "--collector", "C", "--rate", "4M"),
         env=custody.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         while process.poll() is None and not list(output.glob("incoming/*/data/**/a.log")):
             time.sleep(0.02)
         assert process.poll() is None
         action()
+        os.truncate(log, 0)
         stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 1, stderr
     assert "write this down" not in stdout
@@ -89,9 +91,9 @@ def in_mid_write(custody: Any, log: Path, output: Path, action: Callable[[], obj
 
 @pytest.fixture
 def log(source: Path) -> Path:
-    """A log that takes some seconds at a mebibyte a second."""
+    """A log that takes ten seconds at four mebibytes a second."""
     path = source / "a.log"
-    path.write_bytes(os.urandom(8 * MIB))
+    path.write_bytes(os.urandom(40 * MIB))
     return path
 
 
