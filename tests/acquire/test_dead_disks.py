@@ -70,8 +70,8 @@ def stick(tmp_path: Path) -> Iterator[Stick]:
 def in_mid_write(custody: Any, log: Path, output: Path, action: Callable[[], object]) -> str:
     """Collect a log slowly, do something once it is being written; gives what was said at exit 1.
 
-    Four mebibytes a second: it is still writing when the action comes.  Then the log is cut, so that
-    there is nothing more to wait for.
+    Four mebibytes a second: it is still writing when the action comes.  Then the log is cut, so
+    that there is nothing more to wait for.
     """
     with subprocess.Popen(
         custody.command("collect", log, "--output", output, "--collector", "C", "--rate", "4M"),
