@@ -71,3 +71,16 @@ def test_a_missing_directory_is_told(system: str, tmp_path: Path) -> None:
     """Without its directory the file cannot be made, and that is what is said."""
     with pytest.raises(StorageError):
         durable.create(tmp_path / "nothing" / "a", b"")
+
+
+def test_a_lock_that_is_no_file_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    """A FIFO, a link or a directory in its place ends the work at once, and not when it is done."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "directory").mkdir()
+    for name in ("fifo", "link", "directory"):
+        done = False
+        with pytest.raises(StorageError), durable.lock(tmp_path / name, wait_seconds=0):
+            done = True
+        assert not done
+    assert not (tmp_path / "nowhere").exists()

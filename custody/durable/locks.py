@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from custody.durable.basics import PRIVATE_FILE, storage_error
-from custody.errors import LockedError
+from custody.errors import LockedError, StorageError
 
 try:  # Windows and others without flock can verify, not write
     import fcntl
@@ -28,12 +29,15 @@ def lock(path: Path, *, wait_seconds: float) -> Iterator[None]:
 
     :param wait_seconds: how long to wait for another holder; 0 asks once.
     :raises LockedError: if another process still holds it after that.
+    :raises StorageError: if it cannot be opened, or is no regular file.
     """
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
     except OSError as err:
         raise storage_error("lock", path, err) from err
     try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise StorageError("lock", path, "it is not a regular file; nothing was written")
         _take(fd, path, wait_seconds)
         with suppress(OSError):  # a full disk: the lock is held all the same, without a name
             os.ftruncate(fd, 0)
@@ -41,7 +45,8 @@ def lock(path: Path, *, wait_seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
-            os.ftruncate(fd, 0)
+            with suppress(OSError):  # what was done under it is done
+                os.ftruncate(fd, 0)
     finally:
         os.close(fd)
 
