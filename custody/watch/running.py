@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from custody import collect, durable, entering, sets
+from custody import clock, collect, durable, entering, sets
 from custody.acquire import mounts, sources
 from custody.acquire.metadata import Accounts
 from custody.acquire.rules import Rules
@@ -278,6 +278,8 @@ class Watch:
                 )
         except (CustodyError, OSError) as err:
             self._fail(_said(err, "append to", "the ledger"))
+            for _, details in self._owed:  # its entry will have a later time
+                details.setdefault("seen", clock.rfc3339(now))
             lost = len(self._owed) - _MOST_OWED
             if lost > 0:
                 self._owed = self._owed[lost:]

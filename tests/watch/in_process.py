@@ -61,7 +61,13 @@ def watch_once(
     home: Path, case: Path, logs: Path, when: datetime, memory: Memory | None = None
 ) -> Listener:
     """Watch until one round is over, by a clock that stands at *when*."""
-    told = Listener()
+    return watch_with(Listener(), home, case, logs, when, memory)
+
+
+def watch_with(
+    told: Listener, home: Path, case: Path, logs: Path, when: datetime, memory: Memory | None = None
+) -> Listener:
+    """The same, for a listener of the test's own."""
     settings = Settings(every=1.0, notes=home / "notes.json")
     request = Request(sources=(str(logs),))
     Watch(request, keeper(home, case, memory), settings, told, lambda: when).run()

@@ -6,14 +6,16 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from in_process import watch_once
+from in_process import Listener, watch_once, watch_with
 from watching import PATIENCE
 
-from custody import clock
+from custody import clock, durable
 from custody.cli.preserving import watch as watch_verb
 from custody.cli.preserving.watch_alarms import Commands
 from custody.cli.preserving.watch_status import _is_alive
@@ -102,3 +104,39 @@ def test_a_memory_that_cannot_be_written_is_said(
     (logs / "a.log").write_text("one\n")
     told = watch_once(custody.home, case, logs, clock.now(), Memory(tmp_path / "memory"))
     assert any("could not be remembered" in text for text in told.troubles)
+
+
+class Busy(Listener):
+    """Another who writes to the case when an alarm comes, and ends when the watch complains."""
+
+    def __init__(self, case: Path) -> None:
+        super().__init__()
+        self.case = case
+        self.held = ExitStack()
+
+    def alarm(self, alarm: Any) -> None:
+        """One alarm."""
+        super().alarm(alarm)
+        self.held.enter_context(durable.lock(self.case / "lock", wait_seconds=0))
+
+    def trouble(self, err: Any) -> None:
+        """What could not be done: the next try will."""
+        super().trouble(err)
+        self.held.close()
+
+
+def test_an_alarm_that_is_entered_late_says_when_it_was_seen(
+    custody: Any, case: Path, logs: Path
+) -> None:
+    """Its entry has the time at which it was made, and the alarm may be much older."""
+    log, noon = logs / "a.log", datetime(2026, 11, 22, 12, tzinfo=UTC)
+    log.write_text("one\n")
+    assert watch_once(custody.home, case, logs, noon).troubles == []
+    log.write_text("")
+    told = watch_with(Busy(case), custody.home, case, logs, noon)
+    assert [alarm.kind for alarm in told.alarms] == ["truncated"]
+    assert "is writing to it" in told.troubles[0]
+    listed = custody("ledger", "export", "--case", case, exit_code=0).stdout.splitlines()
+    details = [json.loads(line)["statement"]["predicate"].get("details", {}) for line in listed]
+    (alarm,) = [one for one in details if one.get("kind") == "truncated"]
+    assert alarm["seen"] == "2026-11-22T12:00:00Z"
