@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 
 app = Verb("Enter the receipt of what was released, signed or on paper.")
 
+_RECEIPT = (
+    "the receipt is the file that came back, BUNDLE.receipt.dsse.json; of a paper: custody record"
+    " --paper SCAN RELEASE"
+)
+_RELEASE = "name the release that the paper answers: BUNDLE.release.dsse.json, beside the copy"
+_SCAN = "the paper is a picture or a PDF of what they signed, at most 64 MiB"
 _PERSON = '"NAME, TITLE, ORGANISATION"'
 
 FileArgument = Annotated[
@@ -85,8 +93,9 @@ def _signed(keeper: Desk, file: Path, comment: str, trust: Path | None) -> Recor
     from custody.transfer import returned
 
     believed = store.load(options.trust_directory(trust))
-    receipt = handover.read(file)
-    returned.release_named(receipt, file)
+    with _paper(_RECEIPT):
+        receipt = handover.read(file)
+        returned.release_named(receipt, file)
     made, remark = returned.enter(
         keeper, receipt, believed, clock.now(), comment, options.wait_seconds(WAIT_SECONDS)
     )
@@ -94,6 +103,20 @@ def _signed(keeper: Desk, file: Path, comment: str, trust: Path | None) -> Recor
     if remark:
         console.warning(remark)
     return made
+
+
+@contextmanager
+def _paper(hint: str) -> Iterator[None]:
+    """Say of a paper that cannot be taken that nothing came of it, and which one is meant.
+
+    :raises InputError: if it is not what it should be.
+    :raises NotFoundError: if it is not there.
+    """
+    try:
+        yield
+    except (InputError, NotFoundError) as err:
+        why = f"{err.why}; nothing was entered"
+        raise type(err)(err.what, err.thing, why, hint=hint) from err
 
 
 def _scan(path: Path, received_by: str, at: str, refuse: str) -> Scan:
@@ -111,7 +134,11 @@ def _scan(path: Path, received_by: str, at: str, refuse: str) -> Scan:
     try:
         data = reading.read_regular(path.resolve(), handover.LARGEST_SCAN)
     except (NotFoundError, FormatError) as err:
-        raise InputError("read the paper", path, err.why) from err
+        why = f"{err.why}; nothing was entered"
+        raise InputError("read the paper", path, why, hint=_SCAN) from err
+    if not data:
+        why = "the file is empty; nothing was entered"
+        raise InputError("read the paper", path, why, hint=_SCAN)
     digest = hashlib.sha256(data).hexdigest()
     when = said.moment("--at", at, clock.now())
     return Scan(data, digest, path.suffix, by, when, said.seconds_meant(at), refuse)
@@ -123,7 +150,8 @@ def _on_paper(keeper: Desk, file: Path, scan: Scan, words: dict[str, str]) -> Re
     from custody.keeping import WAIT_SECONDS
     from custody.transfer import returned
 
-    release = handover.release_of(handover.read(file), file)
+    with _paper(_RELEASE):
+        release = handover.release_of(handover.read(file), file)
     made = returned.enter_paper(
         keeper, release.paper.sha256, scan, words, clock.now(), options.wait_seconds(WAIT_SECONDS)
     )

@@ -1,4 +1,4 @@
-"""What somebody offers to be received: a bundle, or what they may have meant."""
+"""What somebody offers as a bundle, to be received or copied, and what they may have meant."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def require_bundle(path: Path) -> Path:
         raise NotFoundError("receive", path, why, hint="name the directory that it leads to")
     if stat.S_ISDIR(status.st_mode) and _has_shape(real):
         return real
-    why, hint = _no_bundle(path, is_directory=stat.S_ISDIR(status.st_mode))
+    why, hint = no_bundle(path, is_directory=stat.S_ISDIR(status.st_mode))
     raise NotFoundError("receive", path, f"{why}; nothing was taken in", hint=hint)
 
 
@@ -46,8 +46,11 @@ def _has_shape(path: Path) -> bool:
     return any(os.path.lexists(path / name) for name in _OF_A_BUNDLE)
 
 
-def _no_bundle(path: Path, *, is_directory: bool) -> tuple[str, str]:
-    """What it is, as far as can be seen, and what to give in its place."""
+def no_bundle(path: Path, *, is_directory: bool) -> tuple[str, str]:
+    """Of what is no bundle: what it is, as far as can be seen, and what to give in its place.
+
+    :raises StorageError: if it cannot be looked at.
+    """
     if is_directory:
         return _directory(path)
     for ending, what in ((RELEASE_FILE, "release"), (RECEIPT_FILE, "receipt")):

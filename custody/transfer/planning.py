@@ -15,6 +15,7 @@ from custody.acquire import mounts
 from custody.bundle import layout, tree
 from custody.errors import DifferenceError, NotFoundError, StorageError, UsageError
 from custody.formats import bagit
+from custody.transfer import offered
 
 _ROOM = 4_096  # what a file takes up at least
 _LARGEST_ON_FAT = (1 << 32) - 1
@@ -70,8 +71,10 @@ def prepare(bundle: Path, destination: Path, *, attachments: bool) -> Plan:
     :raises StorageError: if something cannot be looked at, or there is not enough room.
     """
     if not _is_bundle(bundle):
-        why = "there is no bundle" if bundle.exists() else "it is not there"
-        raise NotFoundError("copy", bundle, f"{why}; nothing was written")
+        why, hint = "it is not there", ""
+        if bundle.exists():
+            why, hint = offered.no_bundle(bundle, is_directory=bundle.is_dir())
+        raise NotFoundError("copy", bundle, f"{why}; nothing was written", hint=hint)
     real = Path(os.path.realpath(bundle))
     target = Path(os.path.realpath(destination))
     _refuse_inside(target, destination, real)

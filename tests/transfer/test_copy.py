@@ -52,6 +52,22 @@ def entries(custody: Any, case: Path) -> list[str]:
     return [json.loads(line)["type"] for line in done.stdout.splitlines()]
 
 
+def test_what_is_no_bundle_is_not_copied(
+    custody: Any, case: Path, bundle: Path, tmp_path: Path
+) -> None:
+    """The hint names the bundle, or says what is wanted, and the destination is not made."""
+    (tmp_path / "file").touch()
+    for path, hint in (
+        (tmp_path / "file", "name the directory of the bundle"),
+        (case, f"name a bundle in {case / 'bundles'}"),
+        (bundle.parent, f"name {bundle}"),
+    ):
+        done = custody("copy", path, tmp_path / "to", exit_code=12)
+        assert "nothing was written" in done.stderr
+        assert hint in done.stderr.partition("hint: ")[2]
+    assert not (tmp_path / "to").exists()
+
+
 def test_a_bundle_of_the_case_is_found_by_its_number(
     custody: Any, case: Path, tmp_path: Path
 ) -> None:

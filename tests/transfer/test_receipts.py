@@ -428,8 +428,25 @@ def test_what_is_no_receipt(desk: Person, case: Path, copy: Path, tmp_path: Path
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to(note_of(copy))
     for name in (note_of(copy), tmp_path / "junk", tmp_path / "fifo", tmp_path / "link"):
-        desk("record", name, "--case", case, exit_code=2)
+        done = desk("record", name, "--case", case, exit_code=2)
+        assert "nothing was entered" in done.stderr
+        assert "hint: the receipt is the file that came back" in done.stderr
     desk("record", tmp_path / "gone", "--case", case, exit_code=12)
+    assert kinds(desk, case)[-1] == "released"
+
+
+def test_what_is_no_paper(desk: Person, case: Path, copy: Path, tmp_path: Path) -> None:
+    """An empty file, a directory, a FIFO or a huge file shows no signature, and is not entered."""
+    (tmp_path / "empty").touch()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "huge").touch()
+    os.truncate(tmp_path / "huge", 1 << 30)
+    signed = ["--received-by", "I. Vestige", "--at", "2026-01-01T10:00Z", "--case", case]
+    for name in ("empty", "fifo", "huge", "."):
+        done = desk("record", "--paper", tmp_path / name, *signed, note_of(copy), exit_code=2)
+        assert "nothing was entered" in done.stderr
+    done = desk("record", "--paper", note_of(copy), *signed, tmp_path / "empty", exit_code=2)
+    assert "hint: name the release that the paper answers" in done.stderr
     assert kinds(desk, case)[-1] == "released"
 
 
