@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from doubling import DIFFERENT
-from test_seal import add
+from test_seal import add, signed_event
 from verify_bench import ACTOR, LOG, NOW, SIGNER, STRANGER, check, gather, trusting
 
 from custody import verifier
@@ -264,6 +264,16 @@ def test_a_signature_on_p256_is_not_judged(tmp_path: Path) -> None:
     assert run_usage(bundle, "--log", str(signer.key)) == 2
     (bundle / "data" / "more").write_bytes(b"")
     assert checked(bundle, "--signer", str(signer.key)).code == 10
+
+
+def test_an_addition_on_p256_is_not_judged_either(bag: Path) -> None:
+    """Custody takes a good one, and fails a wrong one; neither is ok to the checker."""
+    signer = ecdsa_signer()
+    event = add(bag, layout.EVENTS, signed_event("noted", signer=signer), ".dsse.json")
+    said = checked(bag, *ARGUMENTS)
+    assert (said.code, said.status[13]) == (11, "CANNOT JUDGE")
+    event.unlink()
+    assert checked(bag, *ARGUMENTS).code == 0
 
 
 def run_usage(*arguments: str | Path) -> int:
