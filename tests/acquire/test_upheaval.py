@@ -54,7 +54,9 @@ def append(path: Path) -> None:
 
 def disturb(dice: random.Random, top: Path, bait: Path) -> None:
     """Do something to one thing in the tree."""
-    things = sorted(path for path in top.rglob("*") if not path.is_symlink())
+    things: list[Path] = []
+    with suppress(OSError):  # an ordinary user may have shut themselves out
+        things = sorted(path for path in top.rglob("*") if not path.is_symlink())
     if not things:
         return
     one, other = dice.choice(things), dice.choice(things)

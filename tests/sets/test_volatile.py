@@ -32,6 +32,9 @@ from custody.verify import verify_bundle
 from custody.verify.retrace import Retrace
 
 NOW = datetime(2026, 11, 22, 3, 14, 5, tzinfo=UTC)
+# A kernel may have a table for root alone, which is a gap for everybody else.
+_TABLE = Path("/proc/net/nf_conntrack")
+TAKEN = 3 if _TABLE.exists() and not os.access(_TABLE, os.R_OK) else 0
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the facts are those of Linux")
 pytestmark = linux
 
@@ -65,7 +68,7 @@ def test_facts_of_this_host(collect: Any, custody: Any, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         inode = str(os.fstat(server.fileno()).st_ino)
-        bundle = collect("--volatile", tmp_path / "log")
+        bundle = collect("--volatile", tmp_path / "log", exit_code=TAKEN)
     facts = bundle.path / "data/=~facts"
     paths = [record["path"] for record in bundle.records]
     first = [path for path in paths if path.startswith("=~facts/")]
@@ -92,7 +95,7 @@ def test_facts_of_this_host(collect: Any, custody: Any, tmp_path: Path) -> None:
 
 def test_facts_alone(collect: Any) -> None:
     """Facts can be taken without any source, and nothing is said to be missing."""
-    bundle = collect("--volatile")
+    bundle = collect("--volatile", exit_code=TAKEN)
     assert all(record["path"].startswith("=~facts/") for record in bundle.records)
     assert "none of the sources" not in collect.said.stderr
 
@@ -111,7 +114,7 @@ def test_no_command_is_started(custody: Any, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     strace = ["strace", "-f", "-qq", "-e", "trace=execve,openat,open,creat", "-o", str(trace)]
     output = tmp_path / "out"
-    custody("collect", "--volatile", "--output", output, prefix=strace, exit_code=0)
+    custody("collect", "--volatile", "--output", output, prefix=strace, exit_code=TAKEN)
     calls = trace.read_text().splitlines()
     assert sum("execve(" in call for call in calls if " = 0" in call) == 1
     written = [call for call in calls if "O_WRONLY" in call or "O_RDWR" in call]
@@ -265,7 +268,7 @@ def test_records_of_facts(records: list[dict[str, Any]], good: bool) -> None:
 
 def test_a_changed_fact(collect: Any, custody: Any, tmp_path: Path) -> None:
     """A fact that was changed in a copy is found by verify and by compare."""
-    bundle = collect("--volatile").path
+    bundle = collect("--volatile", exit_code=TAKEN).path
     copy = tmp_path / "copy"
     shutil.copytree(bundle, copy)
     custody("compare", copy, bundle, exit_code=0)
