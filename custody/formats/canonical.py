@@ -22,6 +22,22 @@ _encoder = json.JSONEncoder(
 )
 
 
+def _refuse_number(text: str) -> None:
+    raise ValueError(f"the number {text[:40]} is not an integer")
+
+
+def _integer(text: str) -> int:
+    value = int(text)
+    if abs(value) > LARGEST_INTEGER:
+        raise ValueError("an integer beyond 2**53 - 1")
+    return value
+
+
+_decoder = json.JSONDecoder(
+    parse_int=_integer, parse_float=_refuse_number, parse_constant=_refuse_number
+)
+
+
 def dump(value: Json) -> bytes:
     """Print *value* canonically, as UTF-8, without a newline.
 
@@ -37,16 +53,12 @@ def load(data: bytes) -> Json:
     :raises FormatError: if *data* is not valid, or not the canonical spelling.
     """
     try:
-        value: Json = json.loads(
-            data.decode(), parse_float=_refuse_number, parse_constant=_refuse_number
-        )
+        value: Json = _decoder.decode(data.decode())
         again = dump(value)
     except (ValueError, RecursionError) as err:
         raise FormatError("read JSON", None, _shorten(str(err))) from err
     if again != data:
         raise FormatError("read JSON", None, "not in canonical form (RFC 8785)")
-    if _has_wide_integer(value):
-        raise FormatError("read JSON", None, "an integer beyond 2**53 - 1")
     return value
 
 
@@ -59,23 +71,6 @@ def load_object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FormatError("read JSON", None, "an object was expected")
     return value
-
-
-def _refuse_number(text: str) -> None:
-    raise ValueError(f"the number {text[:40]} is not an integer")
-
-
-def _has_wide_integer(value: Json) -> bool:
-    stack: list[Json] = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-        elif type(item) is int and abs(item) > LARGEST_INTEGER:
-            return True
-    return False
 
 
 def _shorten(text: str) -> str:
