@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -149,6 +150,13 @@ def test_what_it_does_not_check_it_says(entered: Path, case: Path) -> None:
         text = checked(path, *ARGUMENTS).text
         for name, what in CHECK.NOT_DONE.items():
             assert f"{'NOT CHECKED':12}  -  {name:16} {what}" in text.splitlines()
+
+
+def test_the_formats_page_has_the_same_list(root: Path) -> None:
+    """What the output names as not checked has its line in FORMAT.md, and nothing else has."""
+    text = (root / "FORMAT.md").read_text(encoding="utf-8")
+    table = text.partition("| not checked | so that")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| ([a-z ]+) \|", table, re.MULTILINE) == list(CHECK.NOT_DONE)
 
 
 def test_every_named_difference_is_a_test(request: pytest.FixtureRequest) -> None:
