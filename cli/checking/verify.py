@@ -131,7 +131,7 @@ def _show(found: Verification) -> None:
     _show_stated(found)
     width = max(len(check.name) for check in found.checks)
     for check in found.checks:
-        console.result(*_word(check), f"{check.number:>2}  {check.name:<{width}}  ", check.detail)
+        console.sentence(*_word(check), f"{check.number:>2}  {check.name:<{width}}  ", check.detail)
     clocks.show(found.clocks)
     for bundle in found.bundles:
         _show_bundle(bundle)
@@ -145,7 +145,7 @@ def _show(found: Verification) -> None:
     for remark in found.remarks[:_REMARKS_SHOWN]:
         console.remark(f"{console.safe(remark.path)}: {console.safe(remark.message)}")
     _show_gaps(found)
-    console.result("shown    ", _sentence(found))
+    console.sentence("shown    ", _sentence(found))
     console.result("verdict  ", found.verdict)
     if found.hint:
         console.result("hint     ", found.hint)
@@ -166,7 +166,7 @@ def _show_bundle(bundle: Verification) -> None:
     console.result(*_padded(_VERDICT_WORDS[bundle.verdict]), bundle.path.name, f"  {size}")
     for check in bundle.checks:
         if check.status == "fail" or (check.required and check.status != "ok"):
-            console.result(
+            console.sentence(
                 "    ", *_word(check), f"{check.number:>2}  {check.name}  ", check.detail
             )
 

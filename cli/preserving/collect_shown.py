@@ -48,10 +48,8 @@ def show(collected: Collected, plan: Plan, signer: Signer, stamps: Stamps) -> No
     console.result("clock    ", _clock(collected))
     stamps.show()
     if collected.ledger is not None:
-        console.result(
-            f"ledger   entry {collected.ledger.index} of {collected.ledger.size},"
-            f" root {collected.ledger.root}"
-        )
+        console.result(f"ledger   entry {collected.ledger.index} of {collected.ledger.size}")
+        console.result("root     ", collected.ledger.root)
     console.result("key      ", signer.key)
     for line in to_write_down(collected.statement_sha256, fingerprint):
         console.result(line)

@@ -11,7 +11,9 @@ The rules:
    ``NO_COLOR`` is respected; ``--color`` overrides it.
 5. A remark says what happened and may be silenced (``-q``); a warning may not.
 6. Progress is for a person who waits: only on a terminal, on one line, which is wiped.
-7. No questions, except for a passphrase (:mod:`custody.cli.given.passphrase`).
+7. On a terminal a sentence is folded between words; a command or a digest never is, so that it can
+   be pasted, and what is piped is one line each.
+8. No questions, except for a passphrase (:mod:`custody.cli.given.passphrase`).
 """
 
 from __future__ import annotations
@@ -108,6 +110,13 @@ def result(*parts: object) -> None:
     :param parts: anything with a text; a :class:`Word` is coloured, all else is escaped.
     """
     _out("".join(_paint(part) if isinstance(part, Word) else safe(part) for part in parts))
+
+
+def sentence(*parts: object) -> None:
+    """The same for a sentence; on a terminal it is folded between words."""
+    text = "".join(_paint(part) if isinstance(part, Word) else safe(part) for part in parts)
+    for line in _folded(text, sys.stdout):
+        _out(line)
 
 
 def result_json(name: str, document: Mapping[str, Any]) -> None:
@@ -241,7 +250,7 @@ def aside(*parts: object) -> None:
 def remark(text: object) -> None:
     """Say what happened, for a person; silent with ``-q`` and ``--json``."""
     if not _State.mode.quiet and not _State.mode.json:
-        _err(f"custody: {safe(text)}")
+        _tell(f"custody: {safe(text)}")
 
 
 def detail(text: object) -> None:
@@ -255,7 +264,7 @@ def warning(text: object) -> None:
     if _State.mode.json:
         _err(_json({"schema": "custody.warning/v1", "message": str(text)}))
     else:
-        _err(f"custody: warning: {safe(text)}")
+        _tell(f"custody: warning: {safe(text)}")
 
 
 def alarm(document: Mapping[str, Any]) -> None:
@@ -270,7 +279,7 @@ def error(what: str, thing: str | None, why: str, hint: str, code: int) -> None:
         _err(_json({"schema": "custody.error/v1", **document}))
         return
     text = safe(what) if thing is None else f'{safe(what)} "{safe(thing)}"'
-    _err(f"custody: error: {text}: {safe(why)}" if why else f"custody: error: {text}")
+    _tell(f"custody: error: {text}: {safe(why)}" if why else f"custody: error: {text}")
     if hint:
         _err(f"custody: hint: {safe(hint)}")
 
@@ -279,6 +288,19 @@ def trace(lines: Iterable[str]) -> None:
     """Show a traceback (``-vv`` only)."""
     for line in lines:
         _err(safe(line))
+
+
+def _tell(text: str) -> None:
+    for line in _folded(text, sys.stderr):
+        _err(line)
+
+
+def _folded(text: str, stream: TextIO | None) -> list[str]:
+    if stream is None or not stream.isatty():
+        return [text]
+    from . import folding
+
+    return folding.folded(text, _columns())
 
 
 def _err(line: str) -> None:

@@ -428,6 +428,25 @@ def test_progress_is_for_people_who_watch(
     assert screen.getvalue() == ""
 
 
+def test_a_sentence_is_folded_on_a_terminal_alone(
+    quiet_state: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most 80 columns, between words; a command, a digest and what is piped stay whole."""
+    digest = "0" * 64
+    for stream, most in ((FakeTerminal(), 79), (io.StringIO(), 1_000)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        console.sentence("shown    ", "what was sealed by the key ", digest, " is " + "long " * 30)
+        console.warning("word " * 30)
+        lines = stream.getvalue().splitlines()
+        assert max(map(len, lines)) <= most
+        assert (len(lines) > 2) == (most == 79)
+        assert "".join(stream.getvalue().split()).count(digest) == 1
+        assert any(digest in line for line in lines)
+        console.remark(f"next: custody verify {'x' * 90} --signer {digest}")
+        assert len(stream.getvalue().splitlines()) == len(lines) + 1
+
+
 def test_amounts_are_readable() -> None:
     """Bytes in the unit that fits, never a thousand of one unit."""
     amounts = {0: "0 bytes", 1: "1 byte", 1023: "1,023 bytes", 1 << 20: "1.0 MiB"}
