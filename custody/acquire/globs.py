@@ -137,7 +137,7 @@ class _Search:
             self._enter(base, index + 1)
         fits = re.compile(translate(os.fsdecode(part)))
         try:
-            names = _names(self._image.place(base))
+            names = _names(self._image, base)
         except OSError as err:
             if err.errno not in _GONE:
                 self._found.add(base)
@@ -163,22 +163,13 @@ class _Search:
             self._found.add(path)
 
 
-def _names(directory: bytes) -> list[tuple[bytes, bool]]:
-    fd = _open_quietly(directory)
+def _names(image: Image, directory: bytes) -> list[tuple[bytes, bool]]:
+    fd = image.open_directory(directory)
     try:
         with os.scandir(fd) as entries:
             return [(os.fsencode(entry.name), _is_directory(entry)) for entry in entries]
     finally:
         os.close(fd)
-
-
-def _open_quietly(directory: bytes) -> int:
-    """Open a directory for listing, without touching its access time where the system allows."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    try:
-        return os.open(directory, flags | getattr(os, "O_NOATIME", 0))
-    except PermissionError:  # only the owner and root may ask for O_NOATIME
-        return os.open(directory, flags)
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

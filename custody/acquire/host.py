@@ -131,9 +131,15 @@ def _os_name(image: Image) -> str:
 def _macs(image: Image) -> list[str]:
     place = "/sys/class/net"
     try:
-        devices = sorted(os.listdir(image.place(image.real(os.fsencode(place)))))
+        listed = image.open_directory(image.real(os.fsencode(place)))
     except OSError:
         return []
+    try:
+        devices = sorted(os.listdir(listed))
+    except OSError:
+        return []
+    finally:
+        os.close(listed)
     found = [
         _line(image, f"{place}/{os.fsdecode(device)}/address")
         for device in devices[:_MOST_ADDRESSES]

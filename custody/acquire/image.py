@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 _MOST_LINKS = 40
+_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,26 @@ class Image:
             path = path.rpartition(b"/")[0] or b"/"
         return True
 
-    def place(self, path: bytes) -> bytes:
-        """Where *path*, in which no link is left, lies on the running host."""
-        return path if self.is_host else self.root + path
+    @contextmanager
+    def _above(self, path: bytes) -> Iterator[tuple[int | None, bytes]]:
+        """The open directory above *path*, and the name in it.
+
+        In an image each step is opened through no link: one that is left, because there were too
+        many to follow or it was put there meanwhile, would lead into the running host.
+        """
+        names = [name for name in path.split(b"/") if name]
+        if self.is_host or not names:
+            yield None, path if self.is_host else self.root
+            return
+        held = os.open(self.root, _PASS)
+        try:
+            for name in names[:-1]:
+                below = os.open(name, _PASS, dir_fd=held)
+                os.close(held)
+                held = below
+            yield held, names[-1]
+        finally:
+            os.close(held)
 
     def real(self, path: bytes) -> bytes:
         """*path* with every link in it resolved; what is not there stays as it is written."""
@@ -65,7 +87,7 @@ class Image:
 
     def _target(self, path: bytes) -> bytes | None:
         try:
-            return os.readlink(self.place(path))
+            return self.readlink(path)
         except OSError:  # not a link, or it cannot be looked at
             return None
 
@@ -81,26 +103,40 @@ class Image:
 
         :raises OSError: if it cannot be looked at.
         """
-        return os.lstat(self.place(path))
+        with self._above(path) as (above, name):
+            return os.stat(name, dir_fd=above, follow_symlinks=False)
 
     def readlink(self, path: bytes) -> bytes:
         """Where the link at *path* leads.
 
         :raises OSError: if it is no link, or cannot be looked at.
         """
-        return os.readlink(self.place(path))
+        with self._above(path) as (above, name):
+            return os.readlink(name, dir_fd=above)
+
+    def open_directory(self, path: bytes) -> int:
+        """The directory at *path*, in which no link is left, open to be listed.
+
+        Its access time is left alone where the system allows that.
+
+        :raises OSError: if it is none, or cannot be opened.
+        """
+        with self._above(path) as (above, name):
+            try:
+                return os.open(name, _LIST | getattr(os, "O_NOATIME", 0), dir_fd=above)
+            except PermissionError:  # only the owner and root may ask for O_NOATIME
+                return os.open(name, _LIST, dir_fd=above)
 
     def open_file(self, path: str) -> int | None:
         """The regular file that *path* leads to, open; None if there is none.
 
         On a file system that may be hostile it could be a FIFO, which would block, or a device.
         """
-        place = self.place(self.real(os.fsencode(path)))
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
         try:
-            if not stat.S_ISREG(os.lstat(place).st_mode):
-                return None
-            return os.open(place, flags | getattr(os, "O_CLOEXEC", 0))
+            with self._above(self.real(os.fsencode(path))) as (above, name):
+                if not stat.S_ISREG(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
+                    return None
+                return os.open(name, _READ, dir_fd=above)
         except OSError:
             return None
 

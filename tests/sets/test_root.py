@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from custody.acquire.globs import Pattern
+from custody.acquire.image import Image
+
 WORDS = ("--set", "linux-logs", "--set", "linux-accounts", "--set", "linux-web")
 
 
@@ -71,6 +74,26 @@ def test_a_hostile_image(image: Path, collect: Any, tmp_path: Path) -> None:
     assert '"." or ".."' in refused
     assert "relative" in refused
     assert "a home is left out" in collect.said.stderr
+
+
+@pytest.mark.parametrize("links", [1, 39, 40, 41, 60])
+def test_no_chain_of_links_is_long_enough_to_leave_an_image(tmp_path: Path, links: int) -> None:
+    """However many links there are, the last of which leads to the host, nothing there is seen."""
+    outside, root = tmp_path / "outside", tmp_path / "image"
+    (outside / "passwd.d").mkdir(parents=True)
+    (outside / "passwd").write_text("never:x:1:1::/never:/bin/sh\n")
+    root.mkdir()
+    for number in range(1, links):
+        (root / f"l{number}").symlink_to(f"/l{number + 1}")
+    (root / f"l{links}").symlink_to(outside)
+    inside = Image(os.fsencode(root))
+    for path in (b"/l1/passwd", b"/l1/passwd.d"):
+        for look in (inside.lstat, inside.readlink, inside.open_directory):
+            for real in (path, inside.real(path), inside.real_parent(path)):
+                with pytest.raises(OSError, match=r"\[Errno (2|20|40)\]"):
+                    look(real)
+    assert inside.open_file("/l1/passwd") is None
+    assert Pattern(b"/l1", (b"*",)).expand(inside, set()) == []
 
 
 def test_what_contradicts_an_image(image: Path, custody: Any, tmp_path: Path) -> None:
