@@ -19,7 +19,7 @@ _BACK = (
 )
 _CUT = (
     "the ledger had {old} and has only {new} now: its end was cut off, or the whole of it"
-    " was put back to an older state, as from a backup"
+    " was put back to an older state, as from a backup, or somebody was shown another one"
 )
 _TWO = (
     "there are two different ledgers of {old} under this name: its history was rewritten,"
