@@ -66,7 +66,7 @@ def receipt(
         return
     console.result("receipt  ", given.path)
     console.result(f"entry    {given.index} of {given.size}")
-    console.result("signed   ", given.judgement.detail)
+    console.result("checked  ", given.judgement.detail)
     for path in stamped:
         console.result("stamped  ", path)
     if not given.is_new:
