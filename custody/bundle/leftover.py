@@ -12,7 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -94,9 +94,14 @@ def amount(incoming: Path) -> int:
     """How many bytes might be taken over, at most, and so need no room."""
     total = 0
     for root in _drafts(incoming):
-        for above, _, files in os.walk(root / layout.PAYLOAD):
-            sizes = (os.lstat(os.path.join(above, name)) for name in files)
-            total += sum(one.st_blocks * 512 for one in sizes if one.st_size > CHUNK)
+        payload = root / layout.PAYLOAD
+        if payload.is_symlink():  # it leads out: nothing can be taken over from there
+            continue
+        for above, _, files in os.walk(payload):
+            for name in files:
+                with suppress(OSError):  # gone meanwhile
+                    one = os.lstat(os.path.join(above, name))
+                    total += one.st_blocks * 512 if one.st_size > CHUNK else 0
     return total
 
 

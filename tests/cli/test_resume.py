@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from custody.bundle import leftover
+
 MIB = 1 << 20
 FILES = 4
 
@@ -175,6 +177,20 @@ def test_planted_leftovers(
         path.chmod(0o666)
     expected = 0 if trick == "directory link" else FILES - 1
     assert resume(custody, logs, out)["resumed"]["files"] == expected
+
+
+def test_the_room_of_leftovers_is_counted_through_no_link(tmp_path: Path) -> None:
+    """A planted draft whose data is a link elsewhere promises no room; a real one does."""
+    incoming, outside = tmp_path / "incoming", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "large.log").write_bytes(bytes(2 * MIB))
+    draft = incoming / "20260101T000000Z-host-abcdef"
+    draft.mkdir(parents=True)
+    (draft / "data").symlink_to(outside)
+    assert leftover.amount(incoming) == 0
+    (draft / "data").unlink()
+    outside.rename(draft / "data")
+    assert leftover.amount(incoming) >= 2 * MIB
 
 
 def test_a_collection_at_work_is_left_alone(
