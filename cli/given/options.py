@@ -225,9 +225,10 @@ def trust_directory(option: Path | None, *, must_exist: bool = True) -> Path:
     return option
 
 
-def verifier_key(text: str) -> vkey.VerifierKey:
+def verifier_key(text: str, option: str = "") -> vkey.VerifierKey:
     """A verifier key typed on the command line.
 
+    :param option: which one it was given with, if there is more than one thing that it may be.
     :raises UsageError: if it is not one.
     """
     try:
@@ -236,7 +237,7 @@ def verifier_key(text: str) -> vkey.VerifierKey:
         raise UsageError(
             err.what,
             err.thing,
-            err.why,
+            f"{option}: {err.why}" if option else err.why,
             hint="the line is printed by custody key show, whole and on one line",
         ) from err
 

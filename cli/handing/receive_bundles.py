@@ -181,18 +181,19 @@ def _warn(one: Arrived) -> None:
 
 
 def _troubles(one: Arrived) -> Iterator[str]:
+    what = "the stream" if one.path == Path("-") else one.path
     if one.outcome == "failed":
-        yield f"{one.path} was not taken in: {one.why}"
+        yield f"{what} was not taken in: {one.why}"
     elif one.outcome == "differs":
-        yield f"{one.path} is not what it should be, and is kept apart in {one.where}"
+        yield f"{what} is not what it should be, and is kept apart in {one.where}"
         if one.unlike:
-            yield f"{one.path}: {one.unlike}"
+            yield f"{what}: {one.unlike}"
     elif one.outcome == "not-verified":
-        yield f"{one.path} was received, and not verified: {_what_is_missing(one)}"
+        yield f"{what} was received, and not verified: {_what_is_missing(one)}"
     elif one.outcome == "held" and code_of(one) != exit_codes.OK:
-        yield f"{one.path} is held already, and was not verified: {_what_is_missing(one)}"
+        yield f"{what} is held already, and was not verified: {_what_is_missing(one)}"
     if one.why and one.outcome not in ("failed", "differs"):
-        yield f"{one.path}: {one.why}"
+        yield f"{what}: {one.why}"
 
 
 def _what_is_missing(one: Arrived) -> str:

@@ -93,7 +93,7 @@ def release(
     if not person:
         raise UsageError("read the command line", "--to", f"nobody is named; write {_PERSON}")
     if to_key:
-        person["key"] = str(options.verifier_key(to_key))
+        person["key"] = str(options.verifier_key(to_key, "--to-key"))
     words = {
         "purpose": said.word("--purpose", purpose, needed=True),
         "authority": said.word("--authority", authority, needed=True),

@@ -80,7 +80,10 @@ def test_words_that_cannot_be(
     args = [*WHY, *wrong] if wrong[0] not in WHY else [
         wrong[1] if WHY[max(place - 1, 0)] == wrong[0] else word for place, word in enumerate(WHY)
     ]  # fmt: skip
-    desk("release", bundle, *args, "--copy-to", tmp_path / "out", "--case", case, exit_code=2)
+    done = desk(
+        "release", bundle, *args, "--copy-to", tmp_path / "out", "--case", case, exit_code=2
+    )
+    assert wrong[0] in done.stderr
     assert not (tmp_path / "out").exists()
     assert kinds(desk, case) == ["case-opened", "sealed"]
 
