@@ -30,9 +30,15 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("custody")
 
-# Under nohup a hang-up is ignored, and so it would be in every program that a test starts.
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Under nohup a hang-up is ignored, behind a shell's & an interrupt, and so they would be in every
+# program that a test starts.
+for _number, _handler in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 # What a test lays out has the modes that it means, whoever runs it.
 os.umask(0o022)

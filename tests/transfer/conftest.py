@@ -93,9 +93,8 @@ def sshd(tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
         "KbdInteractiveAuthentication no\nPermitRootLogin yes\nPidFile none\n"
     )
     needed = Path("/run/sshd")  # where sshd, as root, shuts its children in
-    made = os.geteuid() == 0 and not needed.exists()
-    if made:
-        needed.mkdir(mode=0o755)
+    if os.geteuid() == 0:  # it stays: another process's test may need it meanwhile
+        needed.mkdir(mode=0o755, exist_ok=True)
     words = [program, "-D", "-f", folder / "config", "-E", folder / "log"]
     server = subprocess.Popen(words)
     try:
@@ -109,8 +108,6 @@ def sshd(tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
     finally:
         server.terminate()
         server.wait(120)
-        if made:
-            needed.rmdir()
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -77,7 +77,9 @@ class Watching:
         self.until(lambda it: sum(e.get("bytes", 0) for e in it.events) >= size)
 
     def seals(self, count: int) -> None:
-        """Wait for so many more bundles."""
+        """Wait for so many bundles that are sealed from now on."""
+        while not self._queue.empty():
+            self._take(0)
         enough = len(self.events) + count
         self.until(lambda it: len(it.events) >= enough)
 
