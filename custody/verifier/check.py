@@ -10,8 +10,7 @@ comes from the command line alone, never from what is checked.  Let nobody write
 Exit: 0 ok, 10 failed, 11 cannot verify, 12 nothing that can be checked here, 2 usage.  NOT CHECKED
 changes no verdict.  What a key on P-256 signed cannot be judged here: then it is cannot-verify.
 """
-import argparse, base64, functools, hashlib, json, os, re, stat, sys
-from collections import Counter
+import argparse, base64, collections, datetime, functools, hashlib, json, os, re, stat, sys
 
 NOT_DONE = {
     "walk and words": "the order of the inventory; whether names, sizes, outcomes and times fit",
@@ -62,7 +61,6 @@ def times(number, p):
         return 0, 1, 1, 0  # the neutral point
     rest = times(number >> 1, add(p, p))
     return add(rest, p) if number & 1 else rest
-
 def point(data):
     """The point that these 32 bytes say, or None."""
     sign, y = divmod(int.from_bytes(data, "little"), 2**255)
@@ -120,8 +118,7 @@ class Key:
              "not a verifier key, or mistyped")
 
 class Envelope:
-    """A signed event: an in-toto statement in a DSSE envelope.  *key* is the one that it names as
-    its signer's; *signatures*, by fingerprint, are over *signed*."""
+    """An in-toto event in DSSE, by the *key* in it; *signatures*, by their keys, over *signed*."""
     def __init__(self, data):
         self.data, outer = data, canonical(data)
         payload, lines = unbase64(outer["payload"]), outer["signatures"]
@@ -131,11 +128,18 @@ class Envelope:
              "not an envelope, or one with two signatures by one key")
         self.signed = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload)
         said = canonical(payload, end=b"")
-        self.event, self.key = said["predicate"], Key(said["predicate"]["actor"]["key"])
+        self.event, actor = said["predicate"], said["predicate"]["actor"]
         self.subjects = [(each["name"], each["digest"]["sha256"]) for each in said["subject"]]
+        self.key, time = Key(actor["key"]), self.event["time"]
         need(said["_type"] == "https://in-toto.io/Statement/v1" and len(said) == 4
-             and said["predicateType"] == "urn:custody:event:v1" and set(self.event) <= set(WORDS),
-             "not an event, or one with fields that are not known here")
+             and said["predicateType"] == "urn:custody:event:v1" and set(self.event) <= set(WORDS)
+             and "type" in self.event and set(actor) <= {"key", "name", "organization", "title"}
+             and all(each and isinstance(each, dict if name in ("actor", "details", "ledger")
+                             else str) for name, each in {**self.event, **actor}.items())
+             and all(isinstance(each, str) for each in sum(self.subjects, (*self.signatures,)))
+             and said["subject"] == [{"name": n, "digest": {"sha256": d}} for n, d in self.subjects]
+             and datetime.datetime.fromisoformat(time[:19]).isoformat() + "Z" == time,
+             "not an event, or one with a field that is not known here, is empty or no text")
     def is_by(self, key):
         signature = self.signatures.get(key.fingerprint)
         return signature is not None and is_signed(key.public, signature, self.signed)
@@ -278,11 +282,10 @@ class Bundle(Checks):
             need(self.hashed(name, MEDIUM)[0] == digest, name + " has not this format's text")
     def tag_manifest(self):
         """It lists the tag files with their digests; its own digest pins the whole bag."""
-        data, lines = self.read(TAG_MANIFEST, MEDIUM), []
+        data, limits = self.read(TAG_MANIFEST, MEDIUM), {INVENTORY: ANY, MANIFEST: ANY}
         self.pinned = sha256(data)
-        for name in TAG_FILES:
-            limit = ANY if name in (INVENTORY, MANIFEST) else LARGE
-            lines.append("%s  %s\n" % (self.hashed(name, limit)[0], name))
+        lines = ["%s  %s\n" % (self.hashed(name, limits.get(name, LARGE))[0], name)
+                 for name in TAG_FILES]
         wrong = [line.split()[1] for line in lines if line.encode() not in data]
         need("".join(lines).encode() == data, "not these files, or changed: " + listed(wrong))
     def lines(self, path):
@@ -304,7 +307,7 @@ class Bundle(Checks):
         need(self.oxum == "%d.%d" % (self.bytes, len(found)), "not what Payload-Oxum says")
     def inventory(self):
         """Every line is one canonical record, and tells of the very files of the manifest."""
-        rest, outcomes = iter(self.found.items()), Counter()
+        rest, outcomes = iter(self.found.items()), collections.Counter()
         for number, line in enumerate(self.lines(INVENTORY), 1):
             self.where = "line %d" % number
             record = canonical(line)
@@ -439,7 +442,6 @@ def place(level, index, width):
     digits = str(index).zfill(-(-len(str(index)) // 3) * 3)
     path = "tile/%s/%s" % (level, re.sub("(...)(?=.)", r"x\1/", digits))
     return path if width == 256 else "%s.p/%d" % (path, width)
-
 def numbers(path):
     """Level, number and width of the tile with this path."""
     match = re.fullmatch(Ledger.tile, path, re.ASCII)
@@ -460,7 +462,6 @@ def fingerprint(text):
     text = re.sub(r"\A\s*sha256:|[\s:]", "", text.lower())  # as it stands on paper, in groups
     need(re.fullmatch("[0-9a-f]{64}", text), "neither a verifier key nor 64 hex digits")
     return text
-
 def checks_of(given):
     keys = [Key(text.strip()) for text in given.signer if "+" in text]
     signers = {fingerprint(text): None for text in given.signer if "+" not in text}
@@ -474,7 +475,6 @@ def checks_of(given):
     if names & {"checkpoint", "tile"}:
         return Ledger(given.path, signers, logs)
     raise NothingToCheck("no bundle and no ledger; of a case, check its ledger and each bundle")
-
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("path", metavar="PATH")
