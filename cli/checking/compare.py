@@ -14,6 +14,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import options
 from custody.cli.terminal import console, figures
+from custody.cli.terminal.progress import Progress
 from custody.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def compare(
     for text in chosen.remarks:
         (console.warning if live else console.remark)(text)
     found, now = workflow.Comparison(), clock.now()
-    with console.Progress("comparing") as progress:
+    with Progress("comparing") as progress:
         results = workflow.run(
             chosen, found, now=now, digests=record, every=console.mode().json, resume=resume,
             progress=progress,

@@ -14,7 +14,7 @@ import typer
 from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import believing, bundles, ledger_where, options
-from custody.cli.terminal import console
+from custody.cli.terminal.progress import Progress
 from custody.errors import TrustError, UsageError
 
 from . import countersign_made, countersign_shown
@@ -97,7 +97,7 @@ def countersign(
         mine = desk.signer if desk is not None else _mine(key, passphrase_file, passphrase_fd)
         _refuse_ended(believed, mine.key)
         make = partial(countersign_made.by, mine)
-    with console.Progress("verifying") as progress:
+    with Progress("verifying") as progress:
         found = verify_bundle(bundle, believed, named=named, now=clock.now(), progress=progress)
     if found.verdict == "failed":
         countersign_shown.failed(found)

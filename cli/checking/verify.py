@@ -13,6 +13,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import believing, bundles, ledger_where, options
 from custody.cli.terminal import clocks, console, figures
+from custody.cli.terminal.progress import Progress
 from custody.counted import counted
 from custody.errors import UsageError
 
@@ -90,7 +91,7 @@ def verify(
     given = [ledger_where.given_checkpoint(file) for file in checkpoint or []]
     memory = ledger_where.memory()
     try:
-        with console.Progress("verifying") as progress:
+        with Progress("verifying") as progress:
             found = workflow(
                 what,
                 believed,

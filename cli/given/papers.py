@@ -13,6 +13,7 @@ import typer
 
 from custody.cli import exit_codes
 from custody.cli.terminal import console
+from custody.cli.terminal.progress import Progress
 from custody.errors import ExistsError, UsageError
 
 from . import believing, ledger_where, options
@@ -84,7 +85,7 @@ def _gathered(name: str, bundle: Path, out: Path | None, whose: Whose) -> tuple[
     source = _source(f"{name} BUNDLE", bundle, whose.ledger)
     _refuse(out, bundle, source)
     verifier = _verifier(whose)
-    with console.Progress("verifying") as progress:
+    with Progress("verifying") as progress:
         found = gathering.gather(bundle, source, verifier, progress)
     ledger_where.tell_troubles(verifier.memory)
     return found, verifier.now

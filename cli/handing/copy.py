@@ -13,6 +13,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import believing, bundles, dated, event_options, options
 from custody.cli.terminal import console, figures
+from custody.cli.terminal.progress import Progress
 from custody.counted import counted
 from custody.errors import UsageError
 
@@ -73,9 +74,9 @@ def copy(
     if plan.same_device:
         console.warning("the copy is on the same device as the original; one failure takes both")
     with copying.held(plan):
-        with console.Progress("copying") as progress:
+        with Progress("copying") as progress:
             copied = copying.make(plan, progress)
-        with console.Progress("verifying") as progress:
+        with Progress("verifying") as progress:
             found = verify_bundle(plan.staged, believed, expect=None, now=clock.now(),
                                   progress=progress)  # fmt: skip
         if found.verdict == "failed":

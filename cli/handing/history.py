@@ -18,6 +18,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import ledger_where, options
 from custody.cli.terminal import console
+from custody.cli.terminal.progress import Progress
 from custody.counted import counted
 from custody.errors import UsageError
 
@@ -82,7 +83,7 @@ def history(
     believed = store.load(options.trust_directory(trust))
     given = [ledger_where.given_checkpoint(path) for path in checkpoint or ()]
     memory = ledger_where.memory()
-    with console.Progress("checking the ledger") as progress, ledger_where.damage():
+    with Progress("checking the ledger") as progress, ledger_where.damage():
         found = timeline(
             place.reader if place.case is None else place.case,
             item,

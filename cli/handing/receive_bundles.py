@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from custody.cli import exit_codes
 from custody.cli.given import options
 from custody.cli.terminal import console
+from custody.cli.terminal.progress import Progress
 from custody.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _look_at(stream: Inlet, keeper: Desk, terms: Terms, believed: Trust) -> Arri
     from custody import clock
     from custody.transfer import intake
 
-    with console.Progress("receiving") as progress:
+    with Progress("receiving") as progress:
         return intake.look_at_stream(keeper.case, stream, believed, terms, clock.now, progress)
 
 
@@ -111,7 +112,7 @@ def look(keeper: Desk, paths: Sequence[Path], terms: Terms, believed: Trust) -> 
 
     arrived = []
     for path in paths:
-        with console.Progress("receiving") as progress:
+        with Progress("receiving") as progress:
             one = intake.look(keeper.case, path, believed, terms, clock.now(), progress)
         arrived.append(one)
     return arrived

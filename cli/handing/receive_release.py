@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from custody.cli import exit_codes
 from custody.cli.given import options
 from custody.cli.terminal import console
+from custody.cli.terminal.progress import Progress
 from custody.errors import (
     CustodyError,
     DifferenceError,
@@ -160,7 +161,7 @@ def _look(path: Path, terms: Terms, believed: Trust) -> Arrival:
 
     for fingerprint in terms.fingerprints:
         believed = believed.with_signer(fingerprint)
-    with console.Progress("verifying") as progress:
+    with Progress("verifying") as progress:
         found = verify_bundle(
             path, believed, named=terms.fingerprints, now=clock.now(), progress=progress
         )

@@ -14,6 +14,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import believing, bundles, dated, event_options, options, said
 from custody.cli.terminal import console, figures
+from custody.cli.terminal.progress import Progress
 from custody.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _made(keeper: Desk, bundle: Path, dest: Path, believed: Trust, terms: Terms)
         console.warning("the copy is on the same device as the original; one failure takes both")
     with copying.held(plan):
         workflow.unfinished(keeper.case, plan, terms)
-        with console.Progress("copying") as progress:
+        with Progress("copying") as progress:
             copied = copying.make(plan, progress)
         found = _verified(plan.staged, believed)
         if found.verdict == "failed":
@@ -256,7 +257,7 @@ def _verified(path: Path, believed: Trust) -> Verification:
     from custody import clock
     from custody.verify import verify_bundle
 
-    with console.Progress("verifying") as progress:
+    with Progress("verifying") as progress:
         return verify_bundle(path, believed, expect=None, now=clock.now(), progress=progress)
 
 

@@ -16,6 +16,7 @@ from custody.cli.frame import Verb
 from custody.cli.given import ledger_where, options
 from custody.cli.given.ledger_where import CheckpointOption, LedgerOption
 from custody.cli.terminal import console
+from custody.cli.terminal.progress import Progress
 from custody.counted import counted
 
 from . import checkpoint, export, prove, receipt, witness
@@ -230,7 +231,7 @@ def verify(
     dated = _dated(place, believed)
     after = certifying.believe_ledger(believed, place.reader, dated)
     said = tuple(Finding(where, "", "", text) for where, text in after.said)
-    with console.Progress("checking the ledger") as progress:
+    with Progress("checking the ledger") as progress:
         report = check(
             place.reader.directory,
             place.reader.origin,

@@ -22,6 +22,7 @@ from custody.cli.given import (
     stamping,
 )
 from custody.cli.terminal import console
+from custody.cli.terminal.progress import Progress
 from custody.errors import UsageError
 
 from . import collect_dry_run, collect_into, collect_journals, collect_shown, collect_stream
@@ -205,11 +206,11 @@ def collect(
         _attach(done, found, destination, signer, actor)
         stamps.put(done)
 
-    with console.Progress("looking") as progress:
+    with Progress("looking") as progress:
         plan = workflow.prepare(request, destination, progress=progress)
     for text in plan.remarks:
         console.warning(text)
-    with console.Progress("collecting") as progress:
+    with Progress("collecting") as progress:
         collected = workflow.run(
             plan,
             signer,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from custody.cli import exit_codes
 from custody.cli.given import certificates
 from custody.cli.terminal import console, figures
+from custody.cli.terminal.progress import Progress
 from custody.counted import counted
 from custody.errors import UsageError
 
@@ -57,11 +58,11 @@ def run(request: Request, destination: Destination, signer: Signer, actor: Actor
     def beside(done: Collected) -> list[bytes]:
         return certificates.usable(done.bundle_id, signer, done.sealed_at)
 
-    with console.Progress("looking") as progress:
+    with Progress("looking") as progress:
         plan = workflow.prepare(request, destination, progress=progress)
     for text in plan.remarks:
         console.warning(text)
-    with console.Progress("collecting") as progress:
+    with Progress("collecting") as progress:
         collected = workflow.run(
             plan, signer, actor, now=clock.now, progress=progress, beside=beside
         )

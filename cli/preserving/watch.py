@@ -16,6 +16,7 @@ from custody.cli import exit_codes
 from custody.cli.frame import Verb
 from custody.cli.given import certificates, desk, manners, options, source_options
 from custody.cli.terminal import console, figures
+from custody.cli.terminal.progress import StatusLine
 from custody.counted import counted
 from custody.errors import CustodyError, KeyAccessError, UsageError
 
@@ -227,7 +228,7 @@ class _Told:
         self._path = path
         self._written = 0.0
         self._caught_up = self._said_behind = time.monotonic()
-        self._line = console.StatusLine("watching")
+        self._line = StatusLine("watching")
         self._is_deaf = False
 
     def sealed(self, collected: Collected) -> None:

@@ -22,21 +22,16 @@ import errno
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TextIO
+from typing import Any, Literal, Protocol, TextIO
 
-from custody.counted import counted
 from custody.errors import CustodyError
 from custody.visible import visible
 
-from . import figures
-
 _COLOURS = {"OK": "\x1b[32m", "FAIL": "\x1b[31m", "NOT CHECKED": "\x1b[33m"}
 _PLAIN = "\x1b[0m"
-_SECONDS_BETWEEN_UPDATES = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ class Mode:
 
 class _State:
     mode = Mode()
-    progress: Progress | None = None
+    line: Line | None = None
 
 
 def mode() -> Mode:
@@ -180,8 +175,8 @@ def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> None:
 
 
 def _out(line: str) -> None:
-    if _State.progress is not None:
-        _State.progress.wipe()
+    if _State.line is not None:
+        _State.line.wipe()
     with _stdout_errors():
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -304,8 +299,8 @@ def _folded(text: str, stream: TextIO | None) -> list[str]:
 
 
 def _err(line: str) -> None:
-    if _State.progress is not None:
-        _State.progress.wipe()
+    if _State.line is not None:
+        _State.line.wipe()
     _write_err(line + "\n")
 
 
@@ -320,91 +315,33 @@ def _write_err(text: str) -> None:
         return
 
 
-# ---- progress
+# ---- the line that is written in place
 
 
-class Progress:
-    """How far the work is, on one line of the terminal; silent where nobody watches.
-
-    A workflow is given the object itself and calls it as often as it likes::
-
-        with console.Progress("collecting") as progress:
-            collect(..., progress=progress)
-    """
-
-    def __init__(self, doing: str) -> None:
-        self._doing = doing
-        self._started = time.monotonic()
-        self._next = self._started + _SECONDS_BETWEEN_UPDATES
-        self._shown = 0
-        chosen = _State.mode
-        self._on = (
-            chosen.progress
-            and not chosen.json
-            and not chosen.quiet
-            and sys.stderr is not None
-            and sys.stderr.isatty()
-        )
-
-    def __enter__(self) -> Self:
-        _State.progress = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.wipe()
-        _State.progress = None
-
-    def __call__(
-        self,
-        files: int,
-        bytes: int,  # noqa: A002 - the name that callers use
-        total_files: int | None = None,
-        total_bytes: int | None = None,
-    ) -> None:
-        """Take note of the state of the work, and show it if it is time to."""
-        if self._is_due():
-            seconds = time.monotonic() - self._started
-            self._show(figures.progress(files, bytes, total_files, total_bytes, seconds))
-
-    def entries(self, done: int, total: int) -> None:
-        """The same, for work that is counted in entries of a ledger."""
-        if self._is_due():
-            self._show(f"{done:,} of {counted(total, 'entry')}")
-
-    def _is_due(self) -> bool:
-        if not self._on:
-            return False
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + _SECONDS_BETWEEN_UPDATES
-        return True
+class Line(Protocol):
+    """Something that is shown in place, on the last line of the terminal."""
 
     def wipe(self) -> None:
         """Clear the line, so that something else can be written there."""
-        if self._shown:
-            _write_err("\r" + " " * self._shown + "\r")
-            self._shown = 0
-
-    def _show(self, text: str) -> None:
-        line = f"custody: {self._doing}: {text}"[: _columns() - 1]
-        _write_err("\r" + line.ljust(self._shown))
-        self._shown = len(line)
 
 
-class StatusLine(Progress):
-    """How something is that goes on and on, in the same place."""
+def keep_in_place(line: Line | None) -> None:
+    """Wipe this line before anything else is said; None where there is none any more."""
+    _State.line = line
 
-    @property
-    def is_shown(self) -> bool:
-        """Whether there is a person at a terminal who sees it."""
-        return self._on
 
-    def show(self, text: str) -> None:
-        """Show *text* from now on."""
-        if self._is_due():
-            _State.progress = self
-            self._show(text)
+def may_write_in_place() -> bool:
+    """Whether a person at a terminal wants to see how far the work is."""
+    chosen = _State.mode
+    wanted = chosen.progress and not chosen.json and not chosen.quiet
+    return wanted and sys.stderr is not None and sys.stderr.isatty()
+
+
+def write_in_place(text: str, shown: int) -> int:
+    """Write *text* over a line of *shown* characters; how many characters it has now."""
+    line = text[: _columns() - 1]
+    _write_err("\r" + line.ljust(shown) + ("" if line else "\r"))
+    return len(line)
 
 
 def _columns() -> int:

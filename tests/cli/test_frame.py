@@ -19,6 +19,7 @@ from custody import errors
 from custody.cli import exit_codes, failures
 from custody.cli.main import COMMANDS
 from custody.cli.terminal import console, figures
+from custody.cli.terminal.progress import Progress
 
 
 @pytest.fixture
@@ -396,9 +397,9 @@ def test_progress_shows_files_bytes_rate_and_time_left(
     """One line, at most five times a second, wiped before anything else is written."""
     screen, now = FakeTerminal(), [100.0]
     monkeypatch.setattr("sys.stderr", screen)
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(console, "_columns", lambda: 100)
-    with console.Progress("collecting") as progress:
+    with Progress("collecting") as progress:
         progress(0, 0, 10, 1 << 30)
         assert screen.getvalue() == ""
         now[0] += 1.0
@@ -422,7 +423,7 @@ def test_progress_is_for_people_who_watch(
     console.set_mode(mode)
     screen = FakeTerminal()
     monkeypatch.setattr("sys.stderr", screen)
-    with console.Progress("verifying") as progress:
+    with Progress("verifying") as progress:
         time.sleep(0.25)
         progress(1, 1)
     assert screen.getvalue() == ""
