@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import subprocess
 import threading
@@ -27,18 +28,22 @@ class Writer(threading.Thread):
         self.count = 0
 
     def run(self) -> None:
-        stream = self.log.open("ab", buffering=0)
+        fd = self._open()
         while not self.done.wait(0.004):
             try:
-                if self.log.stat().st_ino != self.log.parent.stat().st_ino:
-                    fresh = self.log.open("ab", buffering=0)
-                    stream.close()
-                    stream = fresh
+                if self.log.stat().st_ino != os.fstat(fd).st_ino:
+                    fresh = self._open()
+                    os.close(fd)
+                    fd = fresh
             except FileNotFoundError:  # between the renaming and the new file
                 continue
-            stream.write(b"line %06d\n" % self.count)
+            os.write(fd, b"line %06d\n" % self.count)
             self.count += 1
-        stream.close()
+        os.close(fd)
+
+    def _open(self) -> int:
+        # Whoever made it here would be in logrotate's way, which then moves it to another name.
+        return os.open(self.log, os.O_WRONLY | os.O_APPEND)
 
     def end(self) -> list[bytes]:
         self.done.set()
