@@ -50,10 +50,11 @@ def person(option: str, text: str) -> dict[str, str]:
     return {name: part for name, part in zip(names, parts, strict=False) if part}
 
 
-def moment(option: str, text: str, now: datetime) -> datetime:
+def moment(option: str, text: str, now: datetime, undone: str = _NOTHING) -> datetime:
     """A time with its zone: ``2026-11-22T03:14:05Z``, ``2026-11-21T21:14-06:00``; seconds may lack.
 
     :param now: nothing was done after this.
+    :param undone: what a refusal says was not done.
     :raises UsageError: if it is no such time, has no zone, or lies in the future.
     """
     try:
@@ -61,15 +62,15 @@ def moment(option: str, text: str, now: datetime) -> datetime:
     except ValueError:
         when = None
     if when is None or when.tzinfo is None or "T" not in text:
-        why = f"{text} is not a time with its zone, such as 2026-11-21T21:14:05-06:00; {_NOTHING}"
+        why = f"{text} is not a time with its zone, such as 2026-11-21T21:14:05-06:00; {undone}"
         raise UsageError("read the command line", option, why)
     try:
         utc = when.astimezone(UTC).replace(microsecond=0)
     except OverflowError as err:
-        why = f"{text} is no time that a calendar has; {_NOTHING}"
+        why = f"{text} is no time that a calendar has; {undone}"
         raise UsageError("read the command line", option, why) from err
     if utc > now:
-        raise UsageError("read the command line", option, f"{text} is in the future; {_NOTHING}")
+        raise UsageError("read the command line", option, f"{text} is in the future; {undone}")
     return utc
 
 

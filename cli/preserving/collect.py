@@ -166,7 +166,7 @@ def collect(
             volatile_commands=volatile_commands,
             exclude=tuple(exclude or ()),
             max_size=options.size("--max-size", max_size),
-            since=said.moment("--since", since, clock.now()) if since else None,
+            since=said.moment("--since", since, clock.now(), "nothing was read") if since else None,
             rate=options.size("--rate", rate) or 0,
             nice=nice,
             resume=resume,

@@ -87,6 +87,6 @@ def _show(collected: Collected, signer: Signer) -> None:
     for line in collect_shown.to_write_down(collected.statement_sha256, fingerprint):
         console.aside(line)
     console.aside(
-        f"next:     at the desk: custody key certify {fingerprint} --bundle"
-        f" CASE/bundles/{collected.bundle_id}"
+        f"next:     at the desk: custody key certify {fingerprint}"
+        f" --bundle CASE/bundles/{collected.bundle_id} --case CASE"
     )
