@@ -142,6 +142,10 @@ def _said(path: Path | str) -> Iterator[None]:
         if err.errno in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG):
             raise FormatError("read", path, "a link, or not a regular file") from err
         raise durable.storage_error("read", path, err) from err
+    except FormatError:  # is a ValueError, too
+        raise
+    except ValueError as err:  # a NUL in it, or half of a character
+        raise FormatError("read", path, "no file can have this name") from err
 
 
 def _require_regular(found: os.stat_result, path: Path | str) -> None:

@@ -80,6 +80,13 @@ def test_refuses_paths_that_lead_out(path: str, folder: Path) -> None:
         reading.read_beneath(folder, path, 100)
 
 
+@pytest.mark.parametrize("path", ["a/b/fi\0le", "a\0/b/file", "\0", "a/\ud800", "\ud800/file"])
+def test_refuses_names_that_no_file_can_have(path: str, folder: Path) -> None:
+    """A record of somebody else's may name anything: a NUL, or half of a character."""
+    with pytest.raises(FormatError, match="no file can have this name"):
+        reading.read_beneath(folder, path, 100)
+
+
 @pytest.mark.parametrize("path", ["nothing", "a/nothing", "nothing/at/all"])
 def test_missing(path: str, folder: Path) -> None:
     """What is not there is said to be not there."""

@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 from hands import Person, content, kinds
 
+from custody.bundle import layout
 from custody.bundle.inlet import LEAST, Inlet
-from custody.formats import tarred
+from custody.formats import inventory, tarred
 from custody.formats.tarred import Member
 
 WHO = "H. Ost, Responder, City"
@@ -583,6 +584,24 @@ def test_what_is_not_zero_is_never_cut_off(desk: Person, case: Path, sent: Sent)
     one, _ = take(desk, case, slipped, "--fingerprint", sent.fingerprint, code=10)
     assert one["outcome"] in ("differs", "failed")
     assert not list((case / "bundles").iterdir())
+
+
+def test_a_record_of_a_name_that_no_file_can_have(desk: Person, case: Path) -> None:
+    """A record that says to cut off zeros of a file with a NUL in its name is no more than a
+    finding: 10, kept apart."""
+    record = {
+        "path": "/x", "outcome": "changed", "payload": "data/a\0b", "sha256": "0" * 64,
+        "size": 1, "size_before": 3,
+    }  # fmt: skip
+    line = inventory.dump(record)
+    stream = b""
+    for name, data in (("custody/inventory.jsonl", line), (layout.STATEMENT, b"{}")):
+        above = name.partition("/")[0]
+        stream += tarred.dump(Member(f"B/{above}", None, 1))
+        stream += tarred.dump(Member(f"B/{name}", len(data), 1)) + data
+        stream += bytes(tarred.padding(len(data)))
+    one, _ = take(desk, case, START + FILE + stream + tarred.END, code=10)
+    assert one["outcome"] == "differs"
 
 
 def test_it_comes_alone(desk: Person, case: Path, sent: Sent, tmp_path: Path) -> None:
