@@ -48,8 +48,9 @@ def find(asked: str, about: Register, bundles: Path | None) -> Item:
     copy = _copy(asked, about)
     if copy is not None:
         return copy
-    pinned = tuple(name for name, facts in about.bundles.items() if facts.sha256 == _hex(asked))
-    if pinned:
+    digest = _hex(asked)  # empty where it is none: as is that of a bundle that was kept apart
+    pinned = tuple(name for name, facts in about.bundles.items() if facts.sha256 == digest)
+    if digest and pinned:
         return Item("bundle", about.label(pinned[0]), pinned)
     files, near = _files(asked, about, bundles)
     if files:

@@ -34,6 +34,7 @@ from history_bench import (
 )
 
 from custody import clock
+from custody.errors import NotFoundError
 from custody.formats import canonical
 from custody.formats.statement import Actor
 from custody.history import gaps, persons
@@ -302,6 +303,13 @@ def test_what_differs_is_kept_apart(bench: Bench) -> None:
     bench.take_in(details={"already_held": True, "verdict": "failed", "why": why})
     assert bench.gaps() == [(gaps.DIFFERS, (2,))]
     assert bench.told().steps[-1].summary.endswith(f", and kept apart: {why}")
+
+
+def test_what_was_kept_apart_is_not_found_by_any_name(bench: Bench) -> None:
+    """A bundle of which the ledger has no digest is not what an unknown name means."""
+    bench.take_in(details={"verdict": "failed"})
+    with pytest.raises(NotFoundError):
+        bench.told("nonsense")
 
 
 def test_received_before_it_was_released(bench: Bench) -> None:
