@@ -27,8 +27,10 @@ from custody.ledger.policy import Policy
 from custody.ledger.proof import Proof
 from custody.ledger.reader import LedgerReader
 from custody.stamping import bounds, places
+from custody.stamping import token as tokens
 from custody.stamping.bounds import LedgerStamp
 
+_JUDGED = "custody verify judges it"
 _MOST_TOKEN = 64 << 10  # so that it fits into a receipt, as text
 
 
@@ -133,7 +135,7 @@ def _add_stamp(path: Path, data: bytes, staging: Path | None) -> bool:
     if not os.path.lexists(path):
         durable.create(path, data)
         return True
-    before, new = proof.load(reading.read_regular(path, layout.LARGEST_RECEIPT)), proof.load(data)
+    before, new = proof.load(_there(path)), proof.load(data)
     texts = [checkpoints.load_signed(each.checkpoint)[0].text for each in (before, new)]
     if before.extra or texts[0] != texts[1]:
         return False
@@ -178,15 +180,34 @@ def _write(path: Path, data: bytes, staging: Path | None) -> bool:
     if not os.path.lexists(path):
         durable.create(path, data)
         return True
-    before = reading.read_regular(path, layout.LARGEST_RECEIPT)
+    before = _there(path)
     data = _with_stamp(before, data)
     if before == data:
         return False
     if not _is_more(before, data):
         why = "there is another receipt of the same size, and it is not replaced"
-        raise DifferenceError("give receipt", path, why, hint="custody verify judges it")
+        raise DifferenceError("give receipt", path, why, hint=_JUDGED)
     durable.replace(path, data, staging)
     return True
+
+
+def _there(path: Path) -> bytes:
+    """A receipt that is there, which can be read, and whose stamp is one over its checkpoint.
+
+    :raises DifferenceError: if it is damaged: it is shown to whoever looks, and not replaced.
+    """
+    try:
+        data = reading.read_regular(path, layout.LARGEST_RECEIPT)
+        found = proof.load(data)
+        signed, _ = checkpoints.load_signed(found.checkpoint)
+        is_good = not found.extra or tokens.read(found.extra).is_over(signed.text.encode())
+    except FormatError as err:
+        why = f"the receipt that is there is damaged, and it is not replaced: {err.why}"
+        raise DifferenceError("give receipt", path, why, hint=_JUDGED) from err
+    if not is_good:
+        why = "the receipt that is there carries a stamp over other bytes, and it is not replaced"
+        raise DifferenceError("give receipt", path, why, hint=_JUDGED)
+    return data
 
 
 def _with_stamp(before: bytes, after: bytes) -> bytes:

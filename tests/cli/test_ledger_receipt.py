@@ -105,3 +105,23 @@ def test_a_rewritten_ledger_gives_no_receipt(custody: Any, case: Path, tmp_path:
     done = custody("ledger", "receipt", bundle, "--case", case, exit_code=10)
     assert "has only 2 now" in done.stderr
     assert receipts(bundle) == before
+
+
+@pytest.mark.parametrize("harm", ["a link", "garbage", "a stamp that is none"])
+def test_a_damaged_receipt_is_not_replaced(custody: Any, case: Path, harm: str) -> None:
+    """It is blamed and left as it is, for whoever asks what happened; the ledger is not."""
+    (bundle,) = (case / "bundles").iterdir()
+    (path,) = (bundle / "seal" / "receipts").iterdir()
+    before = path.read_bytes()
+    if harm == "a link":
+        path.rename(case.parent / "aside")
+        path.symlink_to(case.parent / "aside")
+    elif harm == "garbage":
+        path.write_bytes(before[:40])
+    else:
+        path.write_bytes(before.replace(b"\nindex", b"\nextra AAAA\nindex"))
+    harmed = receipts(bundle)
+    done = custody("ledger", "receipt", bundle, "--case", case, exit_code=10)
+    assert f'"{path}": the receipt that is there is damaged, and it is not replaced' in done.stderr
+    assert "custody verify judges it" in done.stderr
+    assert receipts(bundle) == harmed
