@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from custody.cli import exit_codes
+from custody.cli.given import options
 from custody.cli.terminal import console
 from custody.errors import CustodyError
 
@@ -29,7 +30,7 @@ def report(exc: BaseException) -> int:
         return _usage(exc)
     code = exit_codes.for_error(exc)
     if isinstance(exc, CustodyError):
-        console.error(exc.what, exc.thing, exc.why, exc.hint, code)
+        console.error(exc.what, exc.thing, exc.why, options.hinted(exc.hint), code)
     elif isinstance(exc, KeyboardInterrupt):
         console.error("interrupted", None, "", "", code)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,11 +110,19 @@ def verify(
         console.error("verify", str(what), why, hint, exit_codes.CANNOT_VERIFY)
         return exit_codes.CANNOT_VERIFY
     ledger_where.tell_troubles(memory)
+    found = _hinted(found)
     if console.mode().json:
         console.result_json("verification", found.as_json())
     else:
         _show(found)
     return _CODES[found.verdict]
+
+
+def _hinted(found: Verification) -> Verification:
+    """The same, with hints that name the trust folder it was judged by."""
+    return replace(
+        found, hint=options.hinted(found.hint), bundles=tuple(map(_hinted, found.bundles))
+    )
 
 
 def _what(path: Path | None) -> Path:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ from custody.formats import vkey
 
 _SIZE = re.compile(r"([0-9]+)([KMGT]?)(?:i?B)?\Z", re.IGNORECASE)
 _LONGEST_SIZE = 16
+_TRUSTING = re.compile(
+    r"(?:^|: )custody (?:trust add (?:signer|ledger|witness|tsa)|verify|receive)(?= )"
+)
 
 TrustOption = Annotated[
     Path | None,
@@ -109,6 +113,7 @@ class ChosenCase:
 class _State:
     case: Path | None = None
     wait: float | None = None
+    trust: Path | None = None
 
 
 def choose(name: str, value: Any) -> None:
@@ -222,7 +227,16 @@ def trust_directory(option: Path | None, *, must_exist: bool = True) -> Path:
         return home() / "trust"
     if must_exist and not option.is_dir():
         raise UsageError("read the trust folder", option, "there is no such directory")
+    _State.trust = option
     return option
+
+
+def hinted(text: str) -> str:
+    """A hint, whose commands go on with the trust folder that ``--trust`` named, if it did."""
+    if _State.trust is None:
+        return text
+    folder = shlex.quote(str(_State.trust))
+    return _TRUSTING.sub(lambda found: f"{found[0]} --trust {folder}", text)
 
 
 def verifier_key(text: str, option: str = "") -> vkey.VerifierKey:

@@ -229,11 +229,12 @@ def document(one: Arrived) -> dict[str, Any]:
 
 def _hint(one: Arrived) -> str | None:
     if one.error is not None:
-        return one.error.hint or None
+        return options.hinted(one.error.hint) or None
     found = one.found
     if found is None:
         return None
-    return _fingerprint_hint(one, found) or found.hint_at(one.where or found.path) or None
+    hint = _fingerprint_hint(one, found) or found.hint_at(one.where or found.path)
+    return options.hinted(hint) or None
 
 
 def _fingerprint_hint(one: Arrived, found: Verification) -> str:

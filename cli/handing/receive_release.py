@@ -105,9 +105,7 @@ def answer(
     terms = replace(terms, giver=handover.person_of(release.paper.event), release=release)
     entered = None
     if not terms.refuse:
-        entered = receipt.judge(
-            release, found.proof, believed, receiver.signer, clock.now(), console.warning
-        )
+        entered = receipt.judge(release, found.proof, believed, receiver.signer, clock.now(), _warn)
     if receiver.keeper is None:
         arrived = _look(real, terms, believed)
         if not terms.refuse:
@@ -123,6 +121,10 @@ def answer(
             return exit_codes.DIFFERS
         arrived = receipt.Arrival(taken.found, taken.digest)
     return _sign(release, found, arrived, receiver, out, terms, taken, entered)
+
+
+def _warn(text: str) -> None:
+    console.warning(options.hinted(text))
 
 
 def _receiver(key: str | None, secret: Passphrase) -> _Receiver:
@@ -250,7 +252,7 @@ def _show(
         "release": release.paper.sha256,
         "sha256": arrived.digest or None,
         "verdict": found.verdict,
-        "hint": found.hint,
+        "hint": options.hinted(found.hint),
         "intake": None if taken is None else receive_bundles.document(taken),
     }
     if console.mode().json:
@@ -260,7 +262,7 @@ def _show(
     console.result("from      ", release.paper.event.actor.name or release.paper.key.name)
     console.result("verdict   ", found.verdict)
     if found.hint and found.verdict == "cannot-verify":
-        console.result("hint      ", found.hint)
+        console.result("hint      ", document["hint"])
     if taken is not None:
         console.result("in case   ", taken.where or "", f"  entry {taken.entry}")
     console.result("receipt   ", out)

@@ -117,7 +117,10 @@ def _entered(
         raise DifferenceError("judge release", release.bundle, why)
     if is_known:
         raise TrustError("judge release", release.bundle, f"{result.detail}; nothing was signed")
-    remark(f"the release's proof of entry was not checked: {result.detail}")
+    remark(
+        f"the release's proof of entry was not checked: {result.detail}; ask whoever keeps that"
+        " ledger for its verifier key, then: custody trust add ledger VKEY"
+    )
     return None
 
 

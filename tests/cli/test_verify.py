@@ -166,7 +166,8 @@ def test_whom_to_believe(custody: Run, case: Path, tmp_path: Path) -> None:
     """--trust names another folder; --signer and --log add to it for this once."""
     empty = tmp_path / "nobody"
     empty.mkdir()
-    custody("verify", case, "--trust", empty, exit_code=11)
+    hint = custody("verify", case, "--trust", empty, exit_code=11).stdout.splitlines()[-1]
+    assert hint.endswith(f": custody trust add ledger --trust {empty} VKEY")
     trusted = json.loads(custody("trust", "list", "--json", exit_code=0).stdout)
     signer, log = trusted["signers"][0]["vkey"], trusted["ledgers"][0]["vkey"]
     custody("verify", case, "--trust", empty, "--signer", signer, exit_code=11)

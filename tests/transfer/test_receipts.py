@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -78,11 +79,18 @@ def test_both_sides_sign(desk: Person, case: Path, copy: Path, trusting: Person)
     desk("verify", case, exit_code=0)
 
 
-def test_a_release_by_an_unknown_key(copy: Path, receiver: Person) -> None:
-    """Nothing is signed for somebody who is not trusted: exit 11, with what would change that."""
-    done = receiver("receive", copy, exit_code=11)
-    assert "custody trust add signer" in done.stderr
+def test_a_release_by_an_unknown_key(copy: Path, receiver: Person, tmp_path: Path) -> None:
+    """Nothing is signed for somebody who is not trusted: exit 11, with what would change that, in
+    the trust folder that is used; and then with what would let the ledger's proof be checked."""
+    folder = tmp_path / "whom"
+    folder.mkdir()
+    done = receiver("receive", copy, "--trust", folder, exit_code=11)
+    command = done.stderr.partition(": custody ")[2]
+    assert f"trust add signer --trust {folder} " in command
     assert not receipt_of(copy).exists()
+    receiver(*shlex.split(command), exit_code=0)
+    done = receiver("receive", copy, "--trust", folder, exit_code=0)
+    assert f": custody trust add ledger --trust {folder} VKEY" in done.stderr
 
 
 def test_without_a_key_nobody_signs(custody: Any, copy: Path, tmp_path: Path) -> None:
