@@ -101,7 +101,7 @@ def answer(
     beside = real.parent / handover.receipt_name(release.bundle)
     out = output or beside
     receiver = _receiver(key, secret)
-    _require_unanswered(release, receiver, beside, out)
+    _require_unanswered(path, release, receiver, beside, out)
     terms = replace(terms, giver=handover.person_of(release.paper.event), release=release)
     entered = None
     if not terms.refuse:
@@ -140,18 +140,26 @@ def _receiver(key: str | None, secret: Passphrase) -> _Receiver:
     return _Receiver(passphrase.unlock(folder, stored.name, secret), stored.actor(), None)
 
 
-def _require_unanswered(release: Release, receiver: _Receiver, beside: Path, out: Path) -> None:
+def _require_unanswered(
+    path: Path, release: Release, receiver: _Receiver, beside: Path, out: Path
+) -> None:
     """Nobody signs twice for one release, and nothing is overwritten."""
     from custody import handover
 
-    places = [beside, out]
+    places, case = [beside, out], "DIR"
     if receiver.keeper is not None:
+        case = shlex.quote(str(receiver.keeper.case.directory))
         kept = handover.folder(receiver.keeper.case, release.paper.sha256)
-        places.append(kept / handover.RECEIPT_FILE)
-    for place in places:
-        if os.path.lexists(place):
-            why = "it was answered already; nothing was signed, and nothing overwritten"
-            raise UsageError("sign for", release.bundle, why, hint=f"the answer is in {place}")
+        places.insert(0, kept / handover.RECEIPT_FILE)
+    place = next((place for place in places if os.path.lexists(place)), None)
+    if place is None:
+        return
+    why = "it was answered already; nothing was signed, and nothing overwritten"
+    hint = f"the answer is in {place}"
+    if place in (beside, out):  # and the bundle in no case of ours, as far as that shows
+        typed = f'custody receive {shlex.quote(str(path))} --case {case} --from "NAME, TITLE, ORG"'
+        hint += f"; into a case, without another answer: {typed}"
+    raise UsageError("sign for", release.bundle, why, hint=hint)
 
 
 def _look(path: Path, terms: Terms, believed: Trust) -> Arrival:

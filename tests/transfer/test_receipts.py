@@ -121,12 +121,18 @@ def test_it_is_for_another_key(custody: Any, copy: Path, desk: Person, tmp_path:
 
 
 def test_it_is_signed_once(copy: Path, trusting: Person, tmp_path: Path) -> None:
-    """A second answer is refused, and the first is not overwritten."""
+    """A second answer is refused, and the first is not overwritten; the hint is the way into a
+    case for what was signed for without one."""
     trusting("receive", copy, exit_code=0)
     before = receipt_of(copy).read_bytes()
     done = trusting("receive", copy, exit_code=2)
     assert "answered already" in done.stderr
     trusting("receive", copy, "--refuse", "after all", exit_code=2)
+    own = tmp_path / "own case"
+    trusting("init", own, "--number", "P-1", "--no-passphrase", exit_code=0)
+    done = trusting("receive", copy, "--case", own, exit_code=2)
+    trusting(*shlex.split(done.stderr.partition(": custody ")[2]), exit_code=0)
+    assert kinds(trusting, own) == ["case-opened", "received"]
     assert receipt_of(copy).read_bytes() == before
 
 
