@@ -1,8 +1,9 @@
-"""Running one program of the host: no shell, few rights, a sure end, and few words kept of it.
+"""Running one program of the host: no shell, few rights, an end, and few words kept of it.
 
 It gets one open file as its input and nothing else of ours: an environment of our own, no other
 descriptor, and, where we are root, a user id that nobody has.  So a program that a hostile file
-leads astray can neither read our keys nor write to what was collected.
+leads astray can neither read our keys nor write to what was collected.  It is ended with its
+process group; what detaches itself from that on purpose goes on, and nothing waits for it.
 """
 
 from __future__ import annotations
