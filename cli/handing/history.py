@@ -130,18 +130,24 @@ def _show(found: Timeline) -> None:
         console.result(f"{'':<9} ", file.outcome, f", {file.size:,} bytes, in ", file.bundle)
         if file.sha256:
             console.result(f"{'':<9} ", file.sha256)
-    for holder in found.holders:
-        _line("holder", holder.sentence, width)
-    for gap in found.gaps:
-        _line("gap", f"{_numbers(gap.entries)}{gap.sentence} [{gap.kind}]", width)
-    if not found.gaps:
-        _line("gaps", "none", width)
+    for name, text in _findings(found):
+        _line(name, text, width)
     console.result()
     rows = [row for step in found.steps for row in _rows(step, found, width - _MARGIN)]
     if rows:
         console.table(rows, ("entry", "what happened (times are UTC, by each signer's clock)"))
     else:
         console.remark("no entry is about it")
+
+
+def _findings(found: Timeline) -> Iterator[tuple[str, str]]:
+    """Who has it, and what the entries do not show."""
+    yield from (("holder", holder.sentence) for holder in found.holders)
+    for gap in found.gaps:
+        yield "gap", f"{_numbers(gap.entries)}{gap.sentence} [{gap.kind}]"
+    if not found.gaps:
+        yield "gaps", "none"
+    yield from (("remark", remark) for remark in found.remarks)
 
 
 def _judgement(found: Timeline) -> None:

@@ -42,6 +42,8 @@ def _blocks(found: Timeline) -> Iterator[Block]:
         )
         or ("none",)
     )
+    if found.remarks:
+        yield Bullets(tuple(_safe(f"remark: {remark}") for remark in found.remarks))
     yield Heading(2, "What happened")
     yield Paragraph("Times are by each signer's own clock.")
     yield Table(_HEADERS, tuple(tuple(map(_safe, _row(step))) for step in found.steps))

@@ -233,8 +233,21 @@ def _hint(one: Arrived) -> str | None:
     found = one.found
     if found is None:
         return None
-    hint = _fingerprint_hint(one, found) or found.hint_at(one.where or found.path)
+    hint = _again(one) or _fingerprint_hint(one, found) or found.hint_at(one.where or found.path)
     return options.hinted(hint) or None
+
+
+def _again(one: Arrived) -> str:
+    """What to do where only the number was wrong; which one is right, the paper form must say."""
+    from custody.transfer.intake import STREAM
+
+    if one.outcome != "differs" or not one.misnamed:
+        return ""
+    path = one.where if one.path == STREAM and one.where is not None else one.path
+    chosen = options.case()
+    case = [] if chosen is None else ["--case", str(chosen.path)]
+    typed = shlex.join(["custody", "receive", str(path), *case, "--from", "NAME", "--fingerprint"])
+    return f"if the number was misread, give it again with that of the paper form: {typed} NUMBER"
 
 
 def _fingerprint_hint(one: Arrived, found: Verification) -> str:

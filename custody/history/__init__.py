@@ -89,7 +89,8 @@ def timeline(
                    memory=memory, given=given, policy=trust.policy)  # fmt: skip
     report = replace(report, findings=(*report.findings, *dating.bounds.findings))
     made = _fold(found, item, entries, unread, about, report, judge, dating, now)
-    return replace(made, remarks=tuple(f"{each.where}: {each.text}" for each in believed.said))
+    said = (f"{each.where}: {each.text}" for each in believed.said)
+    return replace(made, remarks=(*made.remarks, *said))
 
 
 def find(case: Case, item: str) -> Item:
@@ -148,6 +149,7 @@ def _fold(
         ledger=report,
         verdict=_verdict(report, shown),
         now=now,
+        remarks=tuple(remark for each in chains for remark in each.remarks),
     )
 
 

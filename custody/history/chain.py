@@ -58,6 +58,8 @@ class Chain:
         self._tracks: dict[str, _Track] = {}
         self._had: list[Actor] = []
         self._gaps: list[Gap] = []
+        self._apart: list[Step] = []
+        self.remarks: list[str] = []  # what was a gap once, and is answered
 
     @property
     def gaps(self) -> list[Gap]:
@@ -67,7 +69,8 @@ class Chain:
             for track in self._tracks.values()
             for step in track.open.values()
         ]
-        return sorted([*self._gaps, *unanswered], key=lambda gap: gap.entries)
+        apart = [gaps.kept_apart(step) for step in self._apart]
+        return sorted([*self._gaps, *unanswered, *apart], key=lambda gap: gap.entries)
 
     @property
     def holders(self) -> list[Holder]:
@@ -115,11 +118,18 @@ class Chain:
         if known and giver != persons.NOBODY:
             self._require_holder(step, track, giver)
         if text(step.details, "verdict") == "failed":
-            why = f"what was brought as {step.label} is not what it should be; it is kept apart"
-            self._gaps.append(gaps.gap(gaps.DIFFERS, step, why))
-        elif track.holder is None or _is_return(step, track):
-            self._comes_back(step, track, giver)
+            self._apart.append(step)
+        else:
+            self._answer_apart(step)
+            if track.holder is None or _is_return(step, track):
+                self._comes_back(step, track, giver)
         self._had += [person for person in (giver, step.actor) if person != persons.NOBODY]
+
+    def _answer_apart(self, step: Step) -> None:
+        """What was kept apart, and was verified when it came again, is no gap any more."""
+        for older in [older for older in self._apart if _is_verified_now(older, step)]:
+            self._apart.remove(older)
+            self.remarks.append(gaps.answered(older, step))
 
     def _require_holder(self, step: Step, track: _Track, giver: Actor) -> None:
         away = track.holder is not None and not track.in_case
@@ -212,6 +222,19 @@ class Chain:
     def _track(self, copy: str) -> _Track:
         label = self._about.label(self._bundle, copy)
         return self._tracks.setdefault(copy, _Track(copy, label))
+
+
+def _is_verified_now(older: Step, step: Step) -> bool:
+    """Whether *step* took in, verified, the very bundle that *older* kept apart.
+
+    By the word of a signer who counts, or of the one who kept it apart.
+    """
+    statement = text(older.details, "statement")  # empty where none could be read
+    if not statement or text(step.details, "statement") != statement:
+        return False
+    is_same = bool(step.actor.key) and step.actor.key == older.actor.key
+    counts = is_same or step.signature.verdict in ("trusted", "vouched")
+    return counts and text(step.details, "verdict") == "ok"
 
 
 def _is_return(step: Step, track: _Track) -> bool:

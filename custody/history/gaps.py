@@ -42,6 +42,22 @@ def not_received(release: Step) -> Gap:
     return gap(NOT_RECEIVED, release, why + said)
 
 
+def kept_apart(step: Step) -> Gap:
+    """What came in and was not what was sealed, or what was named."""
+    why = f"what was brought as {step.label} is not what it should be; it is kept apart"
+    return gap(DIFFERS, step, why)
+
+
+def answered(apart: Step, step: Step) -> str:
+    """The same, once the very same bundle was taken in and verified: a remark."""
+    why = text(apart.details, "why")
+    return (
+        f"entry {apart.index}: what was brought as {apart.label} was kept apart"
+        f"{f' ({why})' if why else ''}; entry {step.index}: the same bundle was received and"
+        " verified"
+    )
+
+
 def not_from_holder(step: Step, giver: Actor, holder: Actor | None, since: Step | None) -> Gap:
     """Something came from another person than *holder*, or from one who never had any of it."""
     why = f"{step.label} was received from {persons.written(giver)}, who never had it"

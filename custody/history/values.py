@@ -288,7 +288,7 @@ class Timeline:
     :ivar verdict: ``failed`` if the ledger or a countersignature is wrong; ``cannot-verify`` if
         it cannot be judged with this verifier's trust.  Gaps change no verdict.
     :ivar now: the verifier's clock.
-    :ivar remarks: what desks said of keys and is not believed.
+    :ivar remarks: gaps that were answered later; what desks said of keys and is not believed.
     """
 
     kind: Kind

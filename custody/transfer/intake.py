@@ -88,6 +88,7 @@ class Arrived:
     :ivar digest: the SHA-256 (hex) of its tag manifest; empty if it cannot be read.
     :ivar strange: what was not copied, because no bundle has such: where, and why.
     :ivar unlike: why it is not what it should be beside its own seal; empty if nothing is known.
+    :ivar misnamed: all that is wrong with it is that none of the keys named has sealed it.
     :ivar outcome: decided by :mod:`custody.transfer.admitting`, as are the ones after it.
     :ivar where: where it is now.
     :ivar entry: the number of the entry about it.
@@ -100,6 +101,7 @@ class Arrived:
     strange: list[tuple[str, str]] = field(default_factory=list)
     strange_count: int = 0
     unlike: str = ""
+    misnamed: bool = False
     outcome: Outcome = "failed"
     why: str = ""
     where: Path | None = None
@@ -268,6 +270,8 @@ def _verify(
 ) -> None:
     found = verify_bundle(path, trust, named=terms.fingerprints, now=now, progress=progress)
     arrived.found = replace(found, gap_list=())  # many bundles, each with many, would add up
+    named = ", ".join(terms.fingerprints)
+    arrived.misnamed = {item.expected for item in found.findings} == {named} and not found.unlisted
     try:
         arrived.digest = release.pinned(path)
     except (NotFoundError, FormatError):

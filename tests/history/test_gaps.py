@@ -26,6 +26,7 @@ from history_bench import (
     START,
     TRUST,
     Bench,
+    actor,
     at,
     moment,
     receipt,
@@ -303,6 +304,24 @@ def test_what_differs_is_kept_apart(bench: Bench) -> None:
     bench.take_in(details={"already_held": True, "verdict": "failed", "why": why})
     assert bench.gaps() == [(gaps.DIFFERS, (2,))]
     assert bench.told().steps[-1].summary.endswith(f", and kept apart: {why}")
+
+
+def test_what_was_kept_apart_and_verified_later(bench: Bench) -> None:
+    """A gap is answered once the very same bundle was verified: a remark, by whose word counts."""
+    wrong = {"verdict": "failed", "why": "not by the signer you named"}
+    bench.take_in(details=wrong)
+    bench.take_in(details={"statement": OTHER_DIGEST})
+    bench.take_in(details={"verdict": "cannot-verify"})
+    bench.take_in(signer=EVE, who=actor(EVE, "Eve"))
+    assert bench.gaps() == [(gaps.DIFFERS, (1,))]
+    bench.take_in(details={"already_held": True})
+    bench.take_in(details={**wrong, "statement": ""})
+    bench.take_in(details={"statement": ""})
+    found = bench.told()
+    assert [(gap.kind, gap.entries) for gap in found.gaps] == [(gaps.DIFFERS, (6,))]
+    (said,) = found.remarks
+    assert said.startswith("entry 1: ")
+    assert "entry 5: the same bundle was received and verified" in said
 
 
 def test_what_was_kept_apart_is_not_found_by_any_name(bench: Bench) -> None:

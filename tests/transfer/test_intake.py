@@ -101,6 +101,14 @@ def test_another_fingerprint_than_on_the_paper(
     (one,) = take_in(desk, case, brought.path, "--fingerprint", other.fingerprint, exit_code=10)
     assert one["outcome"] == "differs"
     assert not (case / "bundles" / brought.name).exists()
+    assert brought.fingerprint not in one["hint"]
+    desk("history", brought.name, "--case", case, exit_code=3)
+    words = shlex.split(one["hint"].partition(": custody ")[2])
+    filled = {"NAME": WHO, "NUMBER": brought.fingerprint}
+    desk(*(filled.get(word, word) for word in words), exit_code=0)
+    told = desk.json("history", brought.name, "--case", case)
+    assert told["gaps"] == []
+    assert any("entry 1: what was brought as" in remark for remark in told["remarks"])
 
 
 def test_the_two_numbers_exchanged_are_noticed_before_anything_is_entered(
