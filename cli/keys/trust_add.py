@@ -171,7 +171,9 @@ def _say(folder: Path, kind: str, name: str, fields: dict[str, Any]) -> None:
     if "fingerprint" in fields:
         console.result("fingerprint ", fields["fingerprint"])
         if fields["added"]:
-            console.remark("compare the fingerprint with the paper form before you rely on it")
+            on_form = kind == "signer" and fields.get("role") == "collector"
+            what = "the paper form" if on_form else "whoever holds the key, in another way"
+            console.remark(f"compare the fingerprint with {what} before you rely on it")
     for certificate in fields.get("certificates", ()):
         console.result("subject     ", certificate["subject"])
         console.result(
