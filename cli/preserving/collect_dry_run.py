@@ -57,9 +57,9 @@ def show(request: Request, directory: Path | None, case_path: Path | None) -> in
         console.result_json("dry-run", {**counts, "items": items, **sets, **taken, **run})
     else:
         if facts:
-            console.result(
-                f"first    {counted(len(facts), 'fact')} about this host: ", ", ".join(facts)
-            )
+            console.result(f"first    {counted(len(facts), 'fact')} about this host:")
+            for fact in facts:
+                console.result("         ", fact)
         _table(items, patterns)
         if journals:
             collect_journals.show_planned(journals)

@@ -91,6 +91,8 @@ def test_facts_of_this_host(collect: Any, custody: Any, tmp_path: Path) -> None:
     assert taken - set(first) | set(first) == taken
     document = custody("collect", "--volatile", "--dry-run", "--json", exit_code=0)
     assert "40-processes.jsonl" in json.loads(document.stdout)["facts"]
+    shown = custody("collect", "--volatile", "--dry-run", exit_code=0).stdout.splitlines()
+    assert "         40-processes.jsonl" in shown
 
 
 def test_facts_alone(collect: Any) -> None:
