@@ -132,7 +132,7 @@ def watch(
     command = _command(on_alarm)
     largest = options.size("--size", size) or (32 << 20)
     fastest = options.size("--rate", rate) or 0
-    _warn_of_missing(request)
+    places = _places(request)
     keeper = desk.ready("watch SOURCE...", key, passphrase.source(passphrase_file, passphrase_fd))
     from custody import clock, durable
     from custody.watch.running import Settings, Watch
@@ -158,6 +158,7 @@ def watch(
         running = Watch(request, keeper, settings, told, clock.now, beside)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: running.stop())
+        told.begun(places, every)
         try:
             running.run()
         finally:
@@ -230,6 +231,12 @@ class _Told:
         self._caught_up = self._said_behind = time.monotonic()
         self._line = StatusLine("watching")
         self._is_deaf = False
+
+    def begun(self, places: int, every: str) -> None:
+        """The watch begins; what is there is sealed first, and that may take long."""
+        if console.mode().json:
+            self._say({"event": "watching", "places": places, "every": every})
+        console.remark(f"watching {counted(places, 'place')}, every {every}; Ctrl-C ends it")
 
     def sealed(self, collected: Collected) -> None:
         """A bundle was sealed and entered."""
@@ -340,8 +347,11 @@ def _absolute(name: str) -> str:
     return os.path.abspath(name) if "/" in name or name.endswith(".yaml") else name
 
 
-def _warn_of_missing(request: Request) -> None:
-    """Say what is not there: it may come, or be a slip.  What a set names need not be there."""
+def _places(request: Request) -> int:
+    """How many places are watched.
+
+    What is not there is said: it may come, or be a slip.  What a set names need not be there.
+    """
     from custody import sets
     from custody.acquire import sources
     from custody.collect import planning, rooted
@@ -354,3 +364,4 @@ def _warn_of_missing(request: Request) -> None:
         console.warning(f"nothing is at {shown}; it is watched from the moment it comes")
     for text in planning.remarks_on_sets(selection, found.avoided):
         console.warning(text)
+    return len(found.asked)

@@ -260,10 +260,12 @@ def test_a_bundle_that_has_its_name_is_not_sealed_again_though_the_disk_complain
 
 
 def test_an_interrupt_seals_what_is_pending(watch: Start, logs: Path, restored: Restore) -> None:
-    """Ctrl-C ends a watch in order: what it had seen, and what came until then, is sealed."""
+    """Ctrl-C ends a watch in order, as it says at its start: what it had seen, and what came until
+    then, is sealed."""
     log = logs / "auth.log"
     append(log, b"one\n")
     it = watch("--every", "1h")
+    it.until(lambda it: any("watching 1 place, every 1h; Ctrl-C" in line for line in it.said))
     it.sealed(4)
     append(log, b"two\n")
     it.stop(signal.SIGINT)
