@@ -62,6 +62,8 @@ def _usage_hint(kind: str, why: str, command: str, context: Any) -> str:
     if kind == "MissingParameter" and context is not None:
         pieces = context.command.collect_usage_pieces(context)
         return f"{' '.join([command, *pieces])}; {command} --help"
+    if "no such command" in why and context is not None and context.parent is not None:
+        return f"there are: {', '.join(context.command.list_commands(context))}"
     if "unexpected extra argument" in why:
         return f"a text with spaces goes in quotes; {command} --help"
     return f"{command} --help"

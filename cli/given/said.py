@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from custody import clock
 from custody.errors import UsageError
 
 from . import options
@@ -70,7 +71,9 @@ def moment(option: str, text: str, now: datetime, undone: str = _NOTHING) -> dat
         why = f"{text} is no time that a calendar has; {undone}"
         raise UsageError("read the command line", option, why) from err
     if utc > now:
-        raise UsageError("read the command line", option, f"{text} is in the future; {undone}")
+        why = f"{text} is in the future; {undone}"
+        hint = f"it is {clock.rfc3339(now)} by the clock of this machine"
+        raise UsageError("read the command line", option, why, hint=hint)
     return utc
 
 

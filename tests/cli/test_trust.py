@@ -71,6 +71,23 @@ def test_adding_twice_is_said(custody: Any) -> None:
     assert document["added"] is False
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("signer", VKEY), "with the paper form before"),
+        (("signer", VKEY, "--role", "desk"), "with whoever holds the key"),
+        (("ledger", VKEY), "with whoever holds the key"),
+    ],
+    ids=["collector", "desk", "ledger"],
+)
+def test_what_the_fingerprint_is_compared_with(
+    custody: Any, words: tuple[str, ...], wanted: str
+) -> None:
+    """Only who collects stands on a paper form; a desk and a ledger are asked."""
+    done = custody("trust", "add", *words, exit_code=0)
+    assert f"compare the fingerprint {wanted}" in done.stderr
+
+
 def test_another_folder_can_be_named(custody: Any, tmp_path: Path) -> None:
     """`--trust` reads and writes there and leaves one's own folder alone."""
     custody("trust", "add", "signer", VKEY, "--trust", tmp_path / "t", exit_code=0)
@@ -96,6 +113,7 @@ def test_another_folder_can_be_named(custody: Any, tmp_path: Path) -> None:
         (("tsa", "nowhere.pem"), "nowhere.pem"),
         (("tsa", "/dev/null"), "/dev/null"),
         (("somebody", VKEY), "no such command"),
+        (("somebody", VKEY), "hint: there are: signer, ledger, witness, tsa"),
         ((), "missing command"),
     ],
 )  # fmt: skip
