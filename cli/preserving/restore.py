@@ -23,7 +23,12 @@ app = Verb("Put a watched file together again from its pieces.")
 
 CaseArgument = Annotated[Path, typer.Argument(metavar="CASE", help="The case it was watched into.")]
 PathArgument = Annotated[
-    str, typer.Argument(metavar="PATH", help="The file's path on the host that was watched.")
+    str,
+    typer.Argument(
+        metavar="PATH",
+        help="The file's path on the host that was watched; a relative"
+        " one is taken from here, as watch takes it.",
+    ),
 ]
 OutputOption = Annotated[
     Path | None,
@@ -58,7 +63,7 @@ def restore(
 
     opened = cases.open_case(case)
     moment = _moment(at)
-    found = restoring.contents(opened, os.fsencode(path), moment)
+    found = restoring.contents(opened, os.path.abspath(os.fsencode(path)), moment)
     missing = restoring.missing(opened, moment)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

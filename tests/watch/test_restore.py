@@ -64,12 +64,13 @@ def test_a_path_that_was_never_watched_names_the_nearest(
 def test_a_file_is_restored_under_its_second_name_too(
     custody: Any, case: Path, logs: Path, tmp_path: Path, sealed: Sealed
 ) -> None:
-    """A hard link's bytes are kept once; either name leads to them."""
+    """A hard link's bytes are kept once; either name leads to them, from where it is as well."""
     sealed(b"one\n", 0)
     os.link(logs / "a.log", logs / "z.log")
     sealed(b"two\n", 1)
     target = tmp_path / "out"
     done = custody("restore", case, logs / "z.log", "-o", target, "--json", exit_code=0)
     (one,) = json.loads(done.stdout)["files"]
+    custody("restore", case, f"{logs.name}/z.log", exit_code=0, cwd=logs.parent)
     assert one["last_path"] == str(logs / "a.log")
     assert target.read_bytes() == b"one\ntwo\n"
