@@ -160,18 +160,32 @@ def result_bytes(data: bytes) -> None:
 
 
 def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> None:
-    """Print rows of a result, lined up; cells are treated as in :func:`result`."""
+    """Print rows of a result, lined up; cells are treated as in :func:`result`.
+
+    On a terminal the last cell of a row that is too wide stands beneath it.
+    """
     from tabulate import tabulate
 
+    listed = list(rows)
+    beneath: dict[int, list[str]] = {}
+    if sys.stdout is not None and sys.stdout.isatty():
+        from . import folding
+
+        plain = [[safe(cell) for cell in row] for row in listed]
+        beneath = folding.beneath(plain, headers, _columns())
     cells = [
-        [_paint(cell) if isinstance(cell, Word) else safe(cell) for cell in row] for row in rows
+        [_paint(cell) if isinstance(cell, Word) else safe(cell) for cell in row] for row in listed
     ]
+    for number in beneath:
+        cells[number][-1] = ""
     # numparse would turn 1e5 into 100000 and damage a hash that has only digits
     text = tabulate(
         cells, headers, tablefmt="simple", disable_numparse=True, preserve_whitespace=True
     )
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n"), -2):  # after the headers and their rule
         _out(line.rstrip(" "))
+        for more in beneath.get(number, ()):
+            _out(more)
 
 
 def _out(line: str) -> None:

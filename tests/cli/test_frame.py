@@ -448,6 +448,24 @@ def test_a_sentence_is_folded_on_a_terminal_alone(
         assert len(stream.getvalue().splitlines()) == len(lines) + 1
 
 
+def test_a_table_that_is_too_wide_puts_its_last_cells_beneath(
+    quiet_state: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal a row fits 80 columns unless a cell alone is wider; a key stays whole."""
+    key = f"somebody+{'0' * 80}"
+    rows = [("signer", "a" * 60, key), ("ledger", "b", "short"), (console.OK, "", "word " * 30)]
+    for stream, is_folded in ((FakeTerminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        console.table(rows, ("kind", "name", "key"))
+        lines = stream.getvalue().splitlines()
+        assert (max(len(line) for line in lines if key not in line) < 80) == is_folded
+        assert (f"    {key}" in lines) == is_folded
+        assert lines[2].startswith("signer  aaa")
+        assert any(line.startswith("ledger") and line.endswith("  short") for line in lines)
+        assert " ".join(stream.getvalue().split()).count("word") == 30
+
+
 def test_amounts_are_readable() -> None:
     """Bytes in the unit that fits, never a thousand of one unit."""
     amounts = {0: "0 bytes", 1: "1 byte", 1023: "1,023 bytes", 1 << 20: "1.0 MiB"}
