@@ -50,7 +50,7 @@ def test_more_files_than_may_be_open_are_followed_across_a_restart(
         append(logs / f"{number:03d}.log", b"one\n")
     it.sealed(6 * 300 + 4 * 300)
     it.stop()
-    assert (it.alarms, it.said) == ([], [])
+    assert (it.alarms, [line for line in it.said if "warning" in line]) == ([], [])
     assert restored(paths[0]) == restored(paths[299]) == [b"one\ntwo\nthree\n"]
     gaps = [e["gaps"] for e in it.events if e["event"] == "sealed"]
     assert set(gaps) == {0}
