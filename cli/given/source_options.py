@@ -22,3 +22,12 @@ OneFileSystemOption = Annotated[
     bool, typer.Option("--one-file-system", help="Leave out other file systems below a source.")
 ]
 NoteOption = Annotated[str, typer.Option(metavar="TEXT", help="What this is.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME",
+        help="Also what this set names (custody sets list), or a file with one. Repeatable.",
+        show_default=False,
+    ),
+]

@@ -84,15 +84,6 @@ SinceOption = Annotated[
         show_default=False,
     ),
 ]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME",
-        help="Collect what this set names (custody sets list), or a file with one. Repeatable.",
-        show_default=False,
-    ),
-]
 VolatileOption = Annotated[
     bool,
     typer.Option(
@@ -120,7 +111,7 @@ RootOption = Annotated[
 @app.command()
 def collect(
     source: source_options.SourceArgument = None,
-    sets: SetOption = None,
+    sets: source_options.SetOption = None,
     root: RootOption = None,
     volatile: VolatileOption = False,
     volatile_commands: VolatileCommandsOption = False,

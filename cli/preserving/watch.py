@@ -54,15 +54,6 @@ OnAlarmOption = Annotated[
         show_default=False,
     ),
 ]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME",
-        help="Watch what this set names (custody sets list), or a file with one. Repeatable.",
-        show_default=False,
-    ),
-]
 AuthorityOption = Annotated[
     str, typer.Option(metavar="TEXT", help="On whose authority, or why, it is watched.")
 ]
@@ -75,7 +66,7 @@ PrintUnitOption = Annotated[
 @app.command()
 def watch(
     source: source_options.SourceArgument = None,
-    sets: SetOption = None,
+    sets: source_options.SetOption = None,
     every: EveryOption = "30s",
     size: SizeOption = "32M",
     rate: manners.RateOption = "",

@@ -118,16 +118,22 @@ def test_a_compressed_copy_of_what_is_known_is_not_collected_again(
     verified()
 
 
-def test_a_compressed_file_with_anything_else_in_it_is_collected(
-    watch: Start, logs: Path, restored: Restore
-) -> None:
-    """Only the very same content counts as the same."""
+def packed_otherwise(watch: Start, logs: Path) -> tuple[Watching, Path, bytes]:
+    """A watch of a log beside which another content, compressed, has just been put."""
     old, packed = logs / "auth.log.1", logs / "auth.log.1.gz"
     append(old, b"one\n" * 1_000)
     it = watch()
     it.sealed(4_000)
     data = gzip.compress(b"one\n" * 999 + b"two\n")
     packed.write_bytes(data)
+    return it, packed, data
+
+
+def test_a_compressed_file_with_anything_else_in_it_is_collected(
+    watch: Start, logs: Path, restored: Restore
+) -> None:
+    """Only the very same content counts as the same."""
+    it, packed, data = packed_otherwise(watch, logs)
     it.sealed(4_000 + len(data))
     it.stop()
     assert restored(packed) == [data]
@@ -226,11 +232,6 @@ def test_what_waits_to_be_known_as_a_copy_is_sealed_when_the_watch_ends(
     watch: Start, case: Path, logs: Path
 ) -> None:
     """A file that may still turn out to be a rotated copy is collected at the end all the same."""
-    old, packed = logs / "auth.log.1", logs / "auth.log.1.gz"
-    append(old, b"one\n" * 1_000)
-    it = watch()
-    it.sealed(4_000)
-    data = gzip.compress(b"one\n" * 999 + b"two\n")
-    packed.write_bytes(data)
+    it, _, data = packed_otherwise(watch, logs)
     it.stop()
     assert data in [path.read_bytes() for path in case.rglob("data/=~pieces/*.gz=~*")]
