@@ -31,6 +31,21 @@ _RELATIVE = os.open in os.supports_dir_fd
 _CHUNK = 1 << 20
 
 
+def status(doing: str, path: Path, given: Path) -> os.stat_result:
+    """What stands at *path* itself; nothing is opened, and a link there is not gone through.
+
+    :param doing: for the words of an error, such as ``compare``; *given* is what it names there.
+    :raises NotFoundError: if nothing is there.
+    :raises StorageError: if it cannot be looked at.
+    """
+    try:
+        return path.lstat()
+    except FileNotFoundError as err:
+        raise NotFoundError(doing, given, "it is not there") from err
+    except OSError as err:
+        raise durable.storage_error(doing, given, err) from err
+
+
 def read_regular(path: Path | str, limit: int, *, dir_fd: int | None = None) -> bytes:
     """Read a whole regular file of at most *limit* bytes; its last component may not be a link.
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from custody import durable
+from custody import durable, reading
 from custody.acquire import mounts, outcomes
 from custody.acquire.metadata import Accounts, Record
 from custody.acquire.rules import Rules
@@ -30,7 +30,7 @@ from custody.compare.entries import (
     left_out,
     other_key,
 )
-from custody.errors import NotFoundError, UsageError
+from custody.errors import UsageError
 from custody.formats import inventory
 
 _NOBODY = Accounts({}, {})
@@ -235,12 +235,7 @@ def single_or_walked(path: Path, raw: bytes | None = None) -> Single | Walked:
     :raises StorageError: if it cannot be looked at.
     """
     real = Path(os.path.realpath(path))
-    try:
-        status = real.lstat()
-    except FileNotFoundError as err:
-        raise NotFoundError("compare", path, "it is not there") from err
-    except OSError as err:
-        raise durable.storage_error("compare", path, err) from err
+    status = reading.status("compare", real, path)
     if stat.S_ISDIR(status.st_mode):
         return Walked(real, [os.fsencode(real)])
     if not stat.S_ISREG(status.st_mode):

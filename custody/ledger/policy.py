@@ -85,12 +85,6 @@ def load(data: bytes) -> Policy:
     return Policy(tuple(reader.logs), reader.witnesses, reader.groups, reader.quorum)
 
 
-def simple(logs: Iterable[VerifierKey]) -> bytes:
-    """Print a policy that believes these logs and asks for no witness."""
-    lines = [f"log {key}\n" for key in logs]
-    return _checked("".join([*lines, f"quorum {NONE}\n"]).encode())
-
-
 def add_log(data: bytes, key: VerifierKey) -> bytes:
     """Append a log to a policy file; what stood there stays, byte for byte.
 

@@ -7,7 +7,7 @@ import shlex
 import stat
 from pathlib import Path
 
-from custody import durable
+from custody import durable, reading
 from custody.bundle import layout
 from custody.case import RECORD
 from custody.counted import counted
@@ -26,12 +26,7 @@ def require_bundle(path: Path) -> Path:
     :raises StorageError: if it cannot be looked at.
     """
     real = Path(os.path.abspath(path))
-    try:
-        status = real.lstat()
-    except FileNotFoundError as err:
-        raise NotFoundError("receive", path, "it is not there") from err
-    except OSError as err:
-        raise durable.storage_error("receive", path, err) from err
+    status = reading.status("receive", real, path)
     if stat.S_ISLNK(status.st_mode):
         why = "it is a link; nothing was taken in"
         raise NotFoundError("receive", path, why, hint="name the directory that it leads to")

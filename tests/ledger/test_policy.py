@@ -113,13 +113,6 @@ def test_refuses(text: str, why: str) -> None:
         policy.load(text.encode())
 
 
-def test_simple() -> None:
-    """A policy made here believes its logs and asks for no witness."""
-    data = policy.simple(LOGS[:2])
-    assert policy.load(data).log_keys() == tuple(LOGS[:2])
-    assert data.endswith(b"quorum none\n")
-
-
 @pytest.mark.parametrize("end", ["\n", ""])
 def test_add_log(end: str) -> None:
     """Adding a log leaves what the user wrote as it was, byte for byte."""
